@@ -1,0 +1,64 @@
+"""What the engine is asked to run: one database server per cluster, in its region's provider namespace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+DatabasePhase = Literal["stopped", "starting", "ready", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseConfig:
+    """One cluster's server, whole.
+
+    ``running`` False means asleep: the data stays, no process does.  ``root_user`` is the full SQL name
+    (``{prefix}.root``); ``root_password_hash`` is what MySQL stores for mysql_native_password
+    (``*`` + 40 upper-case hex digits) or None, and then nobody can log in as root.
+    ``start_seq`` is raised by each wake, so a server that failed is tried again by the next wake, not for ever.
+    """
+
+    cluster_id: str
+    region_id: str
+    namespace: str
+    address: str
+    port: int
+    root_user: str
+    root_password_hash: str | None
+    proxy_networks: tuple[str, ...]
+    """Who may speak PROXY protocol v2 to it: the gateway's address only."""
+    running: bool = True
+    start_seq: int = 0
+    memory_limit_bytes: int = 2 << 30
+    server_version: str = "8.0.11-TiDB-v8.5.4"
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseStatus:
+    """What is there now.  ``reason`` is one sentence; ``start_seq`` is the one this phase answers.
+
+    ``sessions`` counts established client connections, read from the kernel, so it is true whoever began them;
+    None when it was not read.
+    """
+
+    cluster_id: str
+    phase: DatabasePhase
+    reason: str
+    start_seq: int = 0
+    pid: int | None = None
+    sessions: int | None = None
+    version: str | None = None
+    root_password_hash: str | None = None
+    """The hash that the server is known to hold."""
+
+
+class Engine(Protocol):
+    """The driver; all of it returns at once, and progress is told through ``on_status``.
+
+    ``set_database`` converges one cluster to its config (start, adopt, stop, set the root password), None
+    deletes the server *and its data*.  Servers outlive us: ``adopt`` at start finds those that still run.
+    """
+
+    def adopt(self) -> None: ...
+    def set_database(self, cluster_id: str, config: DatabaseConfig | None) -> None: ...
+    def statuses(self) -> dict[str, DatabaseStatus]: ...
