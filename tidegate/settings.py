@@ -1,6 +1,6 @@
 """Where things are and how they behave: read once, from the environment and ``$TIDEGATE_HOME/tidegate.toml``.
 
-The environment wins over the file, the file over the default.  Every setting is ``TIDEGATE_`` + its name in upper case::
+The environment wins over the file, the file over the default.  A setting's variable is ``TIDEGATE_`` + its name::
 
     TIDEGATE_HOME=/srv/tidegate TIDEGATE_LISTEN=127.0.0.1:9443 tidegate up
 """

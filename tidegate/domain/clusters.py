@@ -1,0 +1,152 @@
+"""Clusters: real TiDB behind its region's endpoint service, told apart by the user-name prefix.
+
+What may follow a state (``reference/tidbcloud.md`` 2.8)::
+
+    CREATING ──> ACTIVE ──> DELETING ──> gone
+
+ACTIVE covers asleep and awake: the cloud does not show the difference, ``tidegate status`` does.
+No state is stored: it follows from the wish, its generation, and the status row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from tidegate.domain.catalogue import Region, require_region
+from tidegate.domain.refusals import Busy, Malformed, Missing, NoPrivateEndpoint, PlanConflict
+
+Plan = Literal["STARTER", "ESSENTIAL"]
+
+DEFAULT_PORT = 4000
+
+
+class ClusterState(StrEnum):
+    CREATING = "CREATING"
+    ACTIVE = "ACTIVE"
+    DELETING = "DELETING"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """``awake`` is the wish that its server runs; ``start_seq`` counts the wakes, so a failed start can be tried again.
+
+    ``root_password_hash`` is what mysql_native_password stores, None until a password is set: then nobody can log in.
+    ``ready_generation`` 0: it never was ready, so it is still CREATING.
+    """
+
+    cluster_id: str
+    account_id: str
+    project_id: str
+    region_id: str
+    display_name: str
+    prefix: str
+    plan: Plan
+    address: str
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+    root_password_hash: str | None = None
+    spending_limit_cents: int = 0
+    min_rcu: int = 0
+    max_rcu: int = 0
+    encrypted: bool = False
+    backup_start: str = "07:00"
+    backup_retention_days: int = 1
+    labels: tuple[tuple[str, str], ...] = ()
+    version: str = ""
+    awake: bool = True
+    start_seq: int = 1
+    generation: int = 1
+    ready_generation: int = 0
+    deleting: bool = False
+
+    @property
+    def root_user(self) -> str:
+        return f"{self.prefix}.root"
+
+    @property
+    def region(self) -> Region:
+        return require_region(self.region_id)
+
+
+def decide_cluster_state(cluster: Cluster) -> ClusterState:
+    if cluster.deleting:
+        return ClusterState.DELETING
+    return ClusterState.ACTIVE if cluster.ready_generation else ClusterState.CREATING
+
+
+def decide_plan(spending_limit_cents: int | None, rcu: tuple[int, int] | None) -> Plan:
+    """autoScaling present means Essential, otherwise Starter (``reference/tidbcloud.md`` 2.2)."""
+    if rcu is None:
+        return "STARTER"
+    if spending_limit_cents:
+        raise PlanConflict()
+    low, high = rcu
+    if low < 2000 or high > 100_000 or low > high:
+        raise Malformed("autoScaling", f"{low}-{high}")
+    return "ESSENTIAL"
+
+
+def require_plan_offered(plan: Plan, region: Region) -> None:
+    if plan.capitalize() not in region.plans:
+        raise Malformed("region.name", f"regions/{region.region_id} does not offer {plan.capitalize()}")
+
+
+def require_private_endpoint(cluster: Cluster) -> Region:
+    """The how-to page's first limit: only where the service is hosted on Alibaba Cloud or AWS."""
+    region = cluster.region
+    if not region.private_endpoints:
+        raise NoPrivateEndpoint(cluster.cluster_id, region.cloud)
+    return region
+
+
+def require_password(text: str | None) -> str:
+    """8 to 64 characters (``reference/tidbcloud.md`` 2.2)."""
+    if not text:
+        raise Missing("password")
+    if not 8 <= len(text) <= 64:
+        raise Malformed("password", "(hidden)")
+    return text
+
+
+def native_password_hash(password: str) -> str:
+    """What MySQL stores for mysql_native_password: ``*`` + upper-case hex of SHA1(SHA1(password)).
+
+    SHA-1 is the plug-in's own choice; the cloud's SQL users have no other authMethod (``reference/tidbcloud.md`` 2.6).
+    """
+    inner = hashlib.sha1(password.encode(), usedforsecurity=False).digest()
+    return "*" + hashlib.sha1(inner, usedforsecurity=False).hexdigest().upper()
+
+
+def private_host(region: Region) -> str:
+    """``reference/tidbcloud.md`` 4.4."""
+    return f"gateway01-privatelink.{region.code}.prod.{region.cloud}.tidbcloud.com"
+
+
+def public_host(region: Region) -> str:
+    return f"gateway01.{region.code}.prod.{region.cloud}.tidbcloud.com"
+
+
+def wake(cluster: Cluster) -> Cluster:
+    """A login is waiting: run, and try again even if the last start failed."""
+    return replace(cluster, awake=True, start_seq=cluster.start_seq + 1, generation=cluster.generation + 1)
+
+
+def sleep(cluster: Cluster) -> Cluster:
+    return replace(cluster, awake=False, generation=cluster.generation + 1)
+
+
+def decide_may_sleep(cluster: Cluster, sessions: int | None, idle_s: float, limit_s: float) -> bool:
+    """Starter clusters sleep when idle; Essential ones are paid to stay awake.  Unknown sessions count as busy."""
+    return (
+        cluster.plan == "STARTER" and cluster.awake and not cluster.deleting and sessions == 0 and 0 < limit_s <= idle_s
+    )
+
+
+def require_not_deleting(cluster: Cluster) -> None:
+    if cluster.deleting:
+        raise Busy("cluster", cluster.cluster_id)

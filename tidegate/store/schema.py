@@ -1,0 +1,300 @@
+"""The tables.  A column is named as the field of the domain value it keeps; tests compare this with the migrations."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """Seconds since the epoch: the same in every database, and never without a zone."""
+
+    impl = Float(53)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> float | None:
+        return None if value is None else value.timestamp()
+
+    def process_result_value(self, value: float | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromtimestamp(value, UTC)
+
+
+class Tuples(TypeDecorator[tuple[Any, ...]]):
+    """JSON text in, nested tuples out, so that domain values stay hashable."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Any, ...] | None, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(value, ensure_ascii=False)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Any, ...] | None:
+        result = None if value is None else _tuples(json.loads(value))
+        return result if result is None or isinstance(result, tuple) else (result,)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def _id(name: str, **more: Any) -> Column[str]:
+    return Column(name, String(64), nullable=False, **more)
+
+
+def _wish() -> list[Column[Any]]:
+    return [Column("generation", Integer, nullable=False), Column("deleting", Boolean, nullable=False)]
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, String(512), nullable=False)
+
+
+def _created() -> Column[datetime]:
+    return Column("created_at", UtcTime, nullable=False)
+
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _id("account_id", primary_key=True),
+    _id("realm"),
+    _text("name"),
+    _created(),
+    _id("project_id"),
+)
+
+access_keys = Table(
+    "access_keys",
+    metadata,
+    _id("key_id", primary_key=True),
+    _id("account_id", index=True),
+    _id("realm"),
+    _text("secret"),
+    Column("active", Boolean, nullable=False),
+)
+
+vpcs = Table(
+    "vpcs",
+    metadata,
+    _id("vpc_id", primary_key=True),
+    _id("account_id", index=True),
+    _id("region_id"),
+    _id("cidr"),
+    _text("name"),
+    _text("description"),
+    _id("router_id"),
+    _id("route_table_id"),
+    _created(),
+    _id("resource_group_id"),
+    *_wish(),
+)
+
+subnets = Table(
+    "subnets",
+    metadata,
+    _id("subnet_id", primary_key=True),
+    _id("vpc_id", index=True),
+    _id("account_id", index=True),
+    _id("region_id"),
+    _id("zone_id"),
+    _id("cidr"),
+    _text("name"),
+    _text("description"),
+    _created(),
+    _id("resource_group_id"),
+    *_wish(),
+)
+
+security_groups = Table(
+    "security_groups",
+    metadata,
+    _id("group_id", primary_key=True),
+    _id("account_id", index=True),
+    _id("region_id"),
+    _id("vpc_id", index=True),
+    _text("name"),
+    _text("description"),
+    _id("kind"),
+    _id("inner_access"),
+    _created(),
+    _id("resource_group_id"),
+    *_wish(),
+)
+
+security_group_rules = Table(
+    "security_group_rules",
+    metadata,
+    _id("rule_id", primary_key=True),
+    _id("group_id", index=True),
+    _id("direction"),
+    _id("protocol"),
+    Column("ports", Tuples),
+    _id("verdict"),
+    Column("priority", Integer, nullable=False),
+    Column("peer_cidr", String(64)),
+    Column("peer_group", String(64), index=True),
+    _text("description"),
+    _created(),
+)
+
+interfaces = Table(
+    "interfaces",
+    metadata,
+    _id("interface_id", primary_key=True),
+    _id("account_id", index=True),
+    _id("region_id"),
+    _id("vpc_id", index=True),
+    _id("subnet_id"),
+    _id("zone_id"),
+    _id("kind"),
+    _id("address"),
+    _text("name"),
+    _text("description"),
+    _created(),
+    Column("group_ids", Tuples, nullable=False),
+    Column("endpoint_id", String(64)),
+    *_wish(),
+    # Two writers cannot give one address twice, whatever they read before.
+    UniqueConstraint("subnet_id", "address"),
+)
+
+services = Table(
+    "services",
+    metadata,
+    _id("service_id", primary_key=True),
+    _id("account_id", index=True),
+    _id("region_id", index=True),
+    _id("cloud"),
+    Column("name", String(255), nullable=False, unique=True),
+    _text("domain"),
+    Column("zone_ids", Tuples, nullable=False),
+    Column("auto_accept", Boolean, nullable=False),
+    _id("address"),
+    Column("port", Integer, nullable=False),
+    Column("allowed_accounts", Tuples, nullable=False),
+    _created(),
+    *_wish(),
+)
+
+endpoints = Table(
+    "endpoints",
+    metadata,
+    _id("endpoint_id", primary_key=True),
+    _id("account_id"),
+    _id("region_id"),
+    _id("vpc_id", index=True),
+    _id("service_id", index=True),
+    _text("name"),
+    _text("description"),
+    _text("domain"),
+    Column("group_ids", Tuples, nullable=False),
+    Column("accepted", Boolean, nullable=False),
+    _created(),
+    Column("zone_affinity", Boolean, nullable=False),
+    Column("protected", Boolean, nullable=False),
+    _id("resource_group_id"),
+    Column("bandwidth_mbit", Integer, nullable=False),
+    *_wish(),
+    Column("ready_generation", Integer, nullable=False),
+    # Lists page by (account, id) without reading what comes before.
+    Index(None, "account_id", "endpoint_id"),
+)
+
+endpoint_zones = Table(
+    "endpoint_zones",
+    metadata,
+    _id("endpoint_id", primary_key=True),
+    _id("zone_id", primary_key=True),
+    _id("vpc_id", index=True),
+    _id("region_id"),
+    _id("subnet_id"),
+    _id("interface_id"),
+    _id("address"),
+    _id("fabric_address"),
+    _text("domain"),
+    Column("since_generation", Integer, nullable=False),
+    Column("deleting", Boolean, nullable=False),
+    UniqueConstraint("region_id", "fabric_address"),
+)
+
+clusters = Table(
+    "clusters",
+    metadata,
+    _id("cluster_id", primary_key=True),
+    _id("account_id", index=True),
+    _id("project_id"),
+    _id("region_id"),
+    _text("display_name"),
+    Column("prefix", String(64), nullable=False, unique=True),
+    _id("plan"),
+    _id("address"),
+    _text("created_by"),
+    _created(),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("root_password_hash", String(64)),
+    Column("spending_limit_cents", Integer, nullable=False),
+    Column("min_rcu", Integer, nullable=False),
+    Column("max_rcu", Integer, nullable=False),
+    Column("encrypted", Boolean, nullable=False),
+    _id("backup_start"),
+    Column("backup_retention_days", Integer, nullable=False),
+    Column("labels", Tuples, nullable=False),
+    _id("version"),
+    Column("awake", Boolean, nullable=False),
+    Column("start_seq", Integer, nullable=False),
+    *_wish(),
+    Column("ready_generation", Integer, nullable=False),
+    UniqueConstraint("region_id", "address"),
+)
+
+statuses = Table(
+    "statuses",
+    metadata,
+    _id("kind", primary_key=True),
+    _id("resource_id", primary_key=True),
+    Column("observed_generation", Integer, nullable=False),
+    _id("phase"),
+    Column("reason", Text, nullable=False),
+)
+
+address_counters = Table(
+    "address_counters",
+    metadata,
+    _id("pool", primary_key=True),
+    Column("next", Integer, nullable=False),
+)
+
+client_tokens = Table(
+    "client_tokens",
+    metadata,
+    _id("account_id", primary_key=True),
+    _id("action", primary_key=True),
+    _id("token", primary_key=True),
+    _id("parameters_digest"),
+    _text("resource_id"),
+    _created(),
+)

@@ -1,0 +1,178 @@
+"""Transactions over the tables: many readers, one writer at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import QueuePool
+
+from tidegate.domain.accounts import AccessKey, Account
+from tidegate.domain.clusters import Cluster
+from tidegate.domain.endpoints import Endpoint, EndpointZone
+from tidegate.domain.interfaces import NetworkInterface
+from tidegate.domain.security_groups import SecurityGroup, SecurityGroupRule
+from tidegate.domain.services import EndpointService
+from tidegate.domain.status import Kind, Status
+from tidegate.domain.subnets import Subnet
+from tidegate.domain.vpcs import Vpc
+from tidegate.store import schema
+from tidegate.store.rows import Rows
+from tidegate.store.tokens import ClientToken
+
+
+class StoreError(Exception):
+    """The store cannot be used; the message says why and what to do."""
+
+
+class Transaction:
+    """All tables, inside one transaction.  Each property is made at its first use."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    @cached_property
+    def accounts(self) -> Rows[Account]:
+        return Rows(self.connection, schema.accounts, Account)
+
+    @cached_property
+    def access_keys(self) -> Rows[AccessKey]:
+        return Rows(self.connection, schema.access_keys, AccessKey)
+
+    @cached_property
+    def vpcs(self) -> Rows[Vpc]:
+        return Rows(self.connection, schema.vpcs, Vpc)
+
+    @cached_property
+    def subnets(self) -> Rows[Subnet]:
+        return Rows(self.connection, schema.subnets, Subnet)
+
+    @cached_property
+    def security_groups(self) -> Rows[SecurityGroup]:
+        return Rows(self.connection, schema.security_groups, SecurityGroup)
+
+    @cached_property
+    def security_group_rules(self) -> Rows[SecurityGroupRule]:
+        return Rows(self.connection, schema.security_group_rules, SecurityGroupRule)
+
+    @cached_property
+    def interfaces(self) -> Rows[NetworkInterface]:
+        return Rows(self.connection, schema.interfaces, NetworkInterface)
+
+    @cached_property
+    def services(self) -> Rows[EndpointService]:
+        return Rows(self.connection, schema.services, EndpointService)
+
+    @cached_property
+    def endpoints(self) -> Rows[Endpoint]:
+        return Rows(self.connection, schema.endpoints, Endpoint)
+
+    @cached_property
+    def endpoint_zones(self) -> Rows[EndpointZone]:
+        return Rows(self.connection, schema.endpoint_zones, EndpointZone)
+
+    @cached_property
+    def clusters(self) -> Rows[Cluster]:
+        return Rows(self.connection, schema.clusters, Cluster)
+
+    @cached_property
+    def statuses(self) -> Rows[Status]:
+        return Rows(self.connection, schema.statuses, Status)
+
+    @cached_property
+    def client_tokens(self) -> Rows[ClientToken]:
+        return Rows(self.connection, schema.client_tokens, ClientToken)
+
+    def status(self, kind: Kind, resource_id: str) -> Status | None:
+        return self.statuses.get(kind, resource_id)
+
+    def next_number(self, pool: str) -> int:
+        """0, 1, 2... per pool, never the same twice: numbers of the dead are not reused at once."""
+        table = schema.address_counters
+        number = self.connection.execute(select(table.c.next).where(table.c.pool == pool)).scalar()
+        if number is None:
+            self.connection.execute(insert(table).values(pool=pool, next=1))
+            return 0
+        self.connection.execute(update(table).where(table.c.pool == pool).values(next=number + 1))
+        return int(number)
+
+
+class Store:
+    """The database.  ``read`` and ``write`` give a :class:`Transaction`; both may be used from any thread."""
+
+    def __init__(self, url: str) -> None:
+        self._url = make_url(url)
+        self._sqlite = self._url.get_backend_name() == "sqlite"
+        if self._sqlite and self._url.database:
+            _make_private(Path(self._url.database))
+        self._engine = _sqlite_engine(url) if self._sqlite else create_engine(url, pool_pre_ping=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """One consistent view."""
+        with self._engine.connect() as connection, connection.begin():
+            yield Transaction(connection)
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """Committed at the end, rolled back by any exception.  Waits for another writer up to 10 s."""
+        with self._engine.connect() as plain:
+            connection = plain.execution_options(tidegate_write=True)
+            try:
+                with connection.begin():
+                    yield Transaction(connection)
+            except OperationalError as error:
+                raise StoreError(_explain(error, str(self._url.database))) from error
+
+    def migrate(self) -> None:
+        """Bring the schema up to date; safe to run again, and by two at once on databases with transactional DDL."""
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        with self._engine.connect() as connection, connection.begin():
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _make_private(path: Path) -> None:
+    """The database holds access keys: only its owner may read it, from its first byte."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    path.chmod(0o600)
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(url, poolclass=QueuePool, pool_size=8, connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _configure(raw, _record) -> None:  # type: ignore[no-untyped-def]
+        raw.isolation_level = None  # the driver must not begin transactions by itself
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
+            raw.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A writer takes the lock at once: one that read first and asked later could only fail.
+        write = connection.get_execution_options().get("tidegate_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def _explain(error: OperationalError, database: str) -> str:
+    text = str(error.orig)
+    if "disk is full" in text or "disk I/O" in text:
+        return f"The store {database} cannot be written ({text}). Nothing was changed. Free some disk space."
+    if "locked" in text:
+        return f"The store {database} is held by another writer for over 10 s. Stop it, or try again."
+    return f"The store {database} refused a write: {text}. Nothing was changed."
