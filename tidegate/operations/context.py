@@ -1,0 +1,91 @@
+"""The parts every operation needs, the one who asks, and the unit of work."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from tidegate.domain.names import Draw
+from tidegate.domain.refusals import DryRunPassed, TokenReused
+from tidegate.domain.status import Kind
+from tidegate.store.store import Store, Transaction
+from tidegate.store.tokens import ClientToken
+
+TOKEN_LIFE = timedelta(hours=24)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def draw(alphabet: str, length: int) -> str:
+    """The real :class:`~tidegate.domain.names.Draw`: the operating system's randomness."""
+    return "".join(secrets.choice(alphabet) for _ in range(length))
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """``wake`` is called after the commit, from any thread, with the name of what changed, never with the change."""
+
+    store: Store
+    wake: Callable[[Kind, str], None] = lambda kind, resource_id: None
+    now: Callable[[], datetime] = utc_now
+    draw: Draw = draw
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks.  ``token`` makes a create idempotent; ``digest`` is the SHA-256 of the call's other parameters."""
+
+    account_id: str
+    token: str = ""
+    action: str = ""
+    digest: str = ""
+    dry_run: bool = False
+    key_id: str = ""
+
+
+@dataclass(slots=True)
+class Work:
+    """One change being made: the transaction, and whom to wake once it is committed."""
+
+    tx: Transaction
+    now: datetime
+    woken: list[tuple[Kind, str]] = field(default_factory=list)
+
+    def wake(self, kind: Kind, resource_id: str) -> None:
+        self.woken.append((kind, resource_id))
+
+
+@contextmanager
+def change(context: Context, caller: Caller) -> Iterator[Work]:
+    """Commit all of it or nothing; a dry run ends in :class:`DryRunPassed` after all checks."""
+    with context.store.write() as tx:
+        work = Work(tx, context.now())
+        yield work
+        if caller.dry_run:
+            raise DryRunPassed()
+    for kind, resource_id in work.woken:
+        context.wake(kind, resource_id)
+
+
+def first_result(work: Work, caller: Caller) -> str | None:
+    """What this client token made before, or None.  Raises :class:`TokenReused` when other parameters came with it."""
+    if not caller.token:
+        return None
+    known = work.tx.client_tokens.get(caller.account_id, caller.action, caller.token)
+    if known is None or work.now - known.created_at > TOKEN_LIFE:
+        return None
+    if known.parameters_digest != caller.digest:
+        raise TokenReused(caller.token)
+    return known.resource_id
+
+
+def remember_result(work: Work, caller: Caller, resource_id: str) -> None:
+    if caller.token:
+        work.tx.client_tokens.put(
+            ClientToken(caller.account_id, caller.action, caller.token, caller.digest, resource_id, work.now)
+        )

@@ -1,0 +1,243 @@
+"""Security groups and their rules: create, find, allow, revoke, change policy, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from tidegate.domain.catalogue import require_region
+from tidegate.domain.names import make_id, require_description, require_resource_name
+from tidegate.domain.refusals import InUse, NotFound, PolicyNotChangeable, QuotaReached
+from tidegate.domain.security_groups import (
+    RULES_PER_GROUP,
+    Direction,
+    GroupKind,
+    SecurityGroup,
+    SecurityGroupRule,
+    Verdict,
+    require_peer,
+    require_ports,
+    require_priority,
+    require_protocol,
+    require_verdict,
+)
+from tidegate.operations.context import Caller, Context, Work, change, first_result, remember_result
+from tidegate.operations.vpcs import require_vpc
+from tidegate.store.store import Transaction
+
+GROUPS_PER_REGION = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSpec:
+    """A rule as asked for: texts as on the wire, checked by the domain."""
+
+    protocol: str
+    ports: str
+    policy: str = "accept"
+    priority: str = "1"
+    peer_cidr: str | None = None
+    peer_group: str | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityGroupView:
+    group: SecurityGroup
+    rules: tuple[SecurityGroupRule, ...]
+    member_count: int
+
+
+def create_security_group(
+    context: Context,
+    caller: Caller,
+    *,
+    region_id: str,
+    vpc_id: str,
+    name: str = "",
+    description: str = "",
+    kind: GroupKind = "basic",
+    resource_group_id: str = "",
+) -> SecurityGroup:
+    region = require_region(region_id)
+    _check_words(name, description)
+    with change(context, caller) as work:
+        if known := first_result(work, caller):
+            return require_security_group(work.tx, caller, known)
+        vpc = require_vpc(work.tx, caller, vpc_id)
+        if vpc.region_id != region_id:
+            raise NotFound("vpc", vpc_id)
+        if work.tx.security_groups.count(account_id=caller.account_id, region_id=region_id) >= GROUPS_PER_REGION:
+            raise QuotaReached("security groups per region", GROUPS_PER_REGION)
+        group = SecurityGroup(
+            group_id=make_id(context.draw, "sg", region.id_infix),
+            account_id=caller.account_id,
+            region_id=region_id,
+            vpc_id=vpc_id,
+            name=name,
+            description=description,
+            kind=kind,
+            inner_access="accept" if kind == "basic" else "drop",
+            created_at=work.now,
+            resource_group_id=resource_group_id,
+        )
+        work.tx.security_groups.add(group)
+        remember_result(work, caller, group.group_id)
+        work.wake("security_group", group.group_id)
+        return group
+
+
+def find_security_groups(
+    context: Context,
+    caller: Caller,
+    *,
+    region_id: str,
+    group_ids: Sequence[str] | None = None,
+    vpc_id: str | None = None,
+) -> list[SecurityGroupView]:
+    equal = {"account_id": caller.account_id, "region_id": region_id, "deleting": False}
+    if vpc_id:
+        equal["vpc_id"] = vpc_id
+    with context.store.read() as tx:
+        if group_ids is None:
+            found = tx.security_groups.find(**equal)
+        else:
+            found = tx.security_groups.find_in("group_id", group_ids, **equal)
+        return [_view(tx, group) for group in found]
+
+
+def get_security_group(context: Context, caller: Caller, group_id: str) -> SecurityGroupView:
+    with context.store.read() as tx:
+        return _view(tx, require_security_group(tx, caller, group_id))
+
+
+def authorize_rules(
+    context: Context, caller: Caller, group_id: str, direction: Direction, specs: Iterable[RuleSpec]
+) -> None:
+    """Add rules, all or none; an equal rule again changes nothing.  Effective in the kernel at once."""
+    with change(context, caller) as work:
+        group = require_security_group(work.tx, caller, group_id)
+        rules = work.tx.security_group_rules.find(group_id=group_id)
+        for spec in specs:
+            rule = _rule(context, work, caller, group, direction, spec)
+            if any(rule.same_effect(other) for other in rules):
+                continue
+            rules.append(work.tx.security_group_rules.add(rule))
+        if len(rules) > RULES_PER_GROUP:
+            raise QuotaReached("rules per security group", RULES_PER_GROUP)
+        _raise_generation(work, group)
+
+
+def revoke_rules(
+    context: Context,
+    caller: Caller,
+    group_id: str,
+    direction: Direction,
+    *,
+    specs: Iterable[RuleSpec] = (),
+    rule_ids: Iterable[str] = (),
+) -> None:
+    """Remove rules by id or by their tuple; no match is success (ECS RevokeSecurityGroup)."""
+    with change(context, caller) as work:
+        group = require_security_group(work.tx, caller, group_id)
+        rules = work.tx.security_group_rules.find(group_id=group_id, direction=direction)
+        ids = set(rule_ids)
+        for spec in specs:
+            asked = _rule(context, work, caller, group, direction, spec)
+            ids |= {rule.rule_id for rule in rules if rule.same_effect(asked)}
+        for rule in rules:
+            if rule.rule_id in ids:
+                work.tx.security_group_rules.remove(rule.rule_id)
+        _raise_generation(work, group)
+
+
+def modify_security_group(
+    context: Context, caller: Caller, group_id: str, *, name: str | None = None, description: str | None = None
+) -> None:
+    _check_words(name or "", description or "")
+    with change(context, caller) as work:
+        group = require_security_group(work.tx, caller, group_id)
+        work.tx.security_groups.put(
+            replace(
+                group,
+                name=group.name if name is None else name,
+                description=group.description if description is None else description,
+            )
+        )
+
+
+def set_inner_access(context: Context, caller: Caller, group_id: str, inner_access: Verdict) -> None:
+    """Do members trust each other?  Basic groups only."""
+    with change(context, caller) as work:
+        group = require_security_group(work.tx, caller, group_id)
+        if group.kind != "basic":
+            raise PolicyNotChangeable(group_id)
+        _raise_generation(work, replace(group, inner_access=inner_access))
+
+
+def delete_security_group(context: Context, caller: Caller, group_id: str) -> None:
+    """Raises InUse while an interface or endpoint has it, or another group's rule names it."""
+    with change(context, caller) as work:
+        group = require_security_group(work.tx, caller, group_id)
+        if _members(work.tx, group):
+            raise InUse("security_group", group_id, "interface")
+        if any(rule.group_id != group_id for rule in work.tx.security_group_rules.find(peer_group=group_id)):
+            raise InUse("security_group", group_id, "rule")
+        for rule_id in work.tx.security_group_rules.values("rule_id", group_id=group_id):
+            work.tx.security_group_rules.remove(rule_id)
+        _raise_generation(work, replace(group, deleting=True))
+
+
+def require_security_group(tx: Transaction, caller: Caller, group_id: str) -> SecurityGroup:
+    group = tx.security_groups.get(group_id)
+    if group is None or group.account_id != caller.account_id or group.deleting:
+        raise NotFound("security_group", group_id)
+    return group
+
+
+def _rule(
+    context: Context, work: Work, caller: Caller, group: SecurityGroup, direction: Direction, spec: RuleSpec
+) -> SecurityGroupRule:
+    protocol = require_protocol(spec.protocol)
+    cidr, peer = require_peer(group, direction, spec.peer_cidr, spec.peer_group)
+    if peer is not None and peer != group.group_id:
+        other = work.tx.security_groups.get(peer)
+        if other is None or other.account_id != caller.account_id or other.vpc_id != group.vpc_id or other.deleting:
+            raise NotFound("peer_group", peer)
+    return SecurityGroupRule(
+        rule_id=make_id(context.draw, "sgr", require_region(group.region_id).id_infix),
+        group_id=group.group_id,
+        direction=direction,
+        protocol=protocol,
+        ports=require_ports(protocol, spec.ports),
+        verdict=require_verdict(spec.policy),
+        priority=require_priority(spec.priority),
+        peer_cidr=cidr,
+        peer_group=peer,
+        description=spec.description,
+        created_at=work.now,
+    )
+
+
+def _raise_generation(work: Work, group: SecurityGroup) -> None:
+    work.tx.security_groups.put(replace(group, generation=group.generation + 1))
+    work.wake("security_group", group.group_id)
+
+
+def _members(tx: Transaction, group: SecurityGroup) -> int:
+    """How many interfaces the group guards, endpoints' included."""
+    hosts = sum(group.group_id in i.group_ids for i in tx.interfaces.find(vpc_id=group.vpc_id, kind="host"))
+    guarded = [e.endpoint_id for e in tx.endpoints.find(vpc_id=group.vpc_id) if group.group_id in e.group_ids]
+    return hosts + len(guarded)
+
+
+def _view(tx: Transaction, group: SecurityGroup) -> SecurityGroupView:
+    rules = tuple(tx.security_group_rules.find(group_id=group.group_id))
+    return SecurityGroupView(group, rules, _members(tx, group))
+
+
+def _check_words(name: str, description: str) -> None:
+    if name:
+        require_resource_name("SecurityGroupName", name)
+    if description:
+        require_description("Description", description)

@@ -1,0 +1,58 @@
+"""Endpoint services: the regions' shared TiDB services, and who may see them."""
+
+from __future__ import annotations
+
+from tidegate.domain.accounts import PROVIDER_ACCOUNT_ID
+from tidegate.domain.catalogue import REGIONS, Region
+from tidegate.domain.fabric import GATEWAY_ADDRESS, GATEWAY_PORT
+from tidegate.domain.names import make_id
+from tidegate.domain.services import ANYONE, EndpointService, decide_visible, service_domain, service_name
+from tidegate.operations.context import Caller, Context, change
+
+_PROVIDER = Caller(PROVIDER_ACCOUNT_ID)
+
+
+def ensure_region_services(context: Context) -> None:
+    """One shared service per region that has private endpoints; done at each start, changes nothing the second time."""
+    with change(context, _PROVIDER) as work:
+        known = {service.region_id for service in work.tx.services.find(account_id=PROVIDER_ACCOUNT_ID)}
+        for region in REGIONS:
+            if region.private_endpoints and region.region_id not in known:
+                work.tx.services.add(_shared_service(context, region))
+
+
+def find_visible_services(
+    context: Context, caller: Caller, *, region_id: str, name: str | None = None, service_id: str | None = None
+) -> list[EndpointService]:
+    """What *Verify* asks: empty for an unknown name, one of another region, and one that is not for the caller."""
+    wanted = {"region_id": region_id, "name": name, "service_id": service_id}
+    with context.store.read() as tx:
+        found = tx.services.find(**{key: value for key, value in wanted.items() if value})
+    return [service for service in found if decide_visible(service, caller.account_id)]
+
+
+def region_service(context: Context, region_id: str) -> EndpointService | None:
+    """The region's shared TiDB service; None where there are no private endpoints."""
+    with context.store.read() as tx:
+        found = tx.services.find(account_id=PROVIDER_ACCOUNT_ID, region_id=region_id)
+    return found[0] if found else None
+
+
+def _shared_service(context: Context, region: Region) -> EndpointService:
+    service_id = make_id(context.draw, "epsrv", region.id_infix)
+    if region.cloud == "aws":
+        service_id = "vpce-svc-0" + context.draw("0123456789abcdef", 16)
+    return EndpointService(
+        service_id=service_id,
+        account_id=PROVIDER_ACCOUNT_ID,
+        region_id=region.region_id,
+        cloud=region.cloud,
+        name=service_name(region, service_id),
+        domain=service_domain(region, service_id),
+        zone_ids=tuple(zone.zone_id for zone in region.zones),
+        auto_accept=True,
+        address=GATEWAY_ADDRESS,
+        port=GATEWAY_PORT,
+        allowed_accounts=(ANYONE,),
+        created_at=context.now(),
+    )

@@ -1,0 +1,136 @@
+"""Subnets: create, find, rename, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tidegate.domain.catalogue import require_region
+from tidegate.domain.names import make_id, require_description, require_resource_name
+from tidegate.domain.refusals import InUse, NotFound, QuotaReached
+from tidegate.domain.status import Status
+from tidegate.domain.subnets import Subnet, require_subnet_cidr, usable_count
+from tidegate.operations.context import Caller, Context, change, first_result, remember_result
+from tidegate.operations.vpcs import require_vpc
+from tidegate.store.store import Transaction
+
+SUBNETS_PER_VPC = 150
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetView:
+    subnet: Subnet
+    status: Status | None
+    free_addresses: int
+    route_table_id: str
+
+    @property
+    def available(self) -> bool:
+        return self.status is not None
+
+
+def create_subnet(
+    context: Context,
+    caller: Caller,
+    *,
+    vpc_id: str,
+    zone_id: str,
+    cidr: str,
+    name: str = "",
+    description: str = "",
+) -> Subnet:
+    """Raises NotFound(vpc), ZoneUnknown, Malformed, CidrOutsideVpc, CidrOverlaps, QuotaReached."""
+    _check_words(name, description)
+    with change(context, caller) as work:
+        if known := first_result(work, caller):
+            return require_subnet(work.tx, caller, known)
+        vpc = require_vpc(work.tx, caller, vpc_id)
+        region = require_region(vpc.region_id)
+        region.require_zone(zone_id)
+        others = work.tx.subnets.find(vpc_id=vpc_id)
+        if len(others) >= SUBNETS_PER_VPC:
+            raise QuotaReached("subnets per vpc", SUBNETS_PER_VPC)
+        network = require_subnet_cidr(cidr, vpc, others)
+        subnet = Subnet(
+            subnet_id=make_id(context.draw, "vsw", region.id_infix),
+            vpc_id=vpc_id,
+            account_id=caller.account_id,
+            region_id=vpc.region_id,
+            zone_id=zone_id,
+            cidr=str(network),
+            name=name,
+            description=description,
+            created_at=work.now,
+            resource_group_id=vpc.resource_group_id,
+        )
+        work.tx.subnets.add(subnet)
+        remember_result(work, caller, subnet.subnet_id)
+        work.wake("subnet", subnet.subnet_id)
+        return subnet
+
+
+def find_subnets(
+    context: Context,
+    caller: Caller,
+    *,
+    region_id: str | None = None,
+    vpc_id: str | None = None,
+    subnet_ids: Sequence[str] | None = None,
+    zone_id: str | None = None,
+) -> list[SubnetView]:
+    wanted = {"region_id": region_id, "vpc_id": vpc_id, "zone_id": zone_id}
+    equal: dict[str, object] = {name: value for name, value in wanted.items() if value}
+    equal |= {"account_id": caller.account_id, "deleting": False}
+    with context.store.read() as tx:
+        found = tx.subnets.find(**equal) if subnet_ids is None else tx.subnets.find_in("subnet_id", subnet_ids, **equal)
+        return [_view(tx, subnet) for subnet in found]
+
+
+def get_subnet(context: Context, caller: Caller, subnet_id: str) -> SubnetView:
+    with context.store.read() as tx:
+        return _view(tx, require_subnet(tx, caller, subnet_id))
+
+
+def modify_subnet(
+    context: Context, caller: Caller, subnet_id: str, *, name: str | None = None, description: str | None = None
+) -> Subnet:
+    _check_words(name or "", description or "")
+    with change(context, caller) as work:
+        subnet = require_subnet(work.tx, caller, subnet_id)
+        return work.tx.subnets.put(
+            replace(
+                subnet,
+                name=subnet.name if name is None else name,
+                description=subnet.description if description is None else description,
+            )
+        )
+
+
+def delete_subnet(context: Context, caller: Caller, subnet_id: str) -> None:
+    """Raises InUse while an interface, an endpoint's included, has an address of it."""
+    with change(context, caller) as work:
+        subnet = require_subnet(work.tx, caller, subnet_id)
+        if work.tx.interfaces.count(subnet_id=subnet_id):
+            raise InUse("subnet", subnet_id, "interface")
+        work.tx.subnets.put(replace(subnet, deleting=True, generation=subnet.generation + 1))
+        work.wake("subnet", subnet_id)
+
+
+def require_subnet(tx: Transaction, caller: Caller, subnet_id: str) -> Subnet:
+    subnet = tx.subnets.get(subnet_id)
+    if subnet is None or subnet.account_id != caller.account_id or subnet.deleting:
+        raise NotFound("subnet", subnet_id)
+    return subnet
+
+
+def _view(tx: Transaction, subnet: Subnet) -> SubnetView:
+    vpc = tx.vpcs.get(subnet.vpc_id)
+    free = usable_count(subnet.cidr) - tx.interfaces.count(subnet_id=subnet.subnet_id)
+    return SubnetView(subnet, tx.status("subnet", subnet.subnet_id), free, vpc.route_table_id if vpc else "")
+
+
+def _check_words(name: str, description: str) -> None:
+    if name:
+        require_resource_name("VSwitchName", name)
+    if description:
+        require_description("Description", description)
