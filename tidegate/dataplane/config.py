@@ -108,6 +108,8 @@ class RegionConfig:
     cluster_cidr: str
     """Database addresses: dialled from ``gateway_address`` only."""
     cluster_addresses: tuple[str, ...] = ()
+    direct_services: tuple[tuple[str, int], ...] = ()
+    """(cluster address, port) that exclusive endpoints are translated to, past the gateway"""
 
 
 class Namespaces(Protocol):
