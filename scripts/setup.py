@@ -1,0 +1,174 @@
+"""Make this checkout ready to run: system packages, .venv, hashed requirements, and TiDB if asked.
+
+Run through ``scripts/setup`` (scripts/demo and scripts/test do); it may be run any number of times and is quick when
+nothing has changed.  All it says goes to stderr.  Only the standard library is used: nothing is installed yet.
+
+Example::
+
+    scripts/setup                 what `tidegate` needs
+    scripts/setup --tests --tidb  what the tests need, and a TiDB server
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+STAMP = VENV / "tidegate-setup"
+# Debian leaves /usr/sbin, where nft is, out of an ordinary user's PATH.
+PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
+
+RUNTIME = {"nft": "nftables", "ip": "iproute2"}
+TESTS = {
+    "iperf3": "iperf3",
+    "tcpdump": "tcpdump",
+    "conntrack": "conntrack",
+    "mariadb": "mariadb-client-core",
+    "runuser": "util-linux",
+}
+"""program -> the package that has it, on Debian 12 and Ubuntu 24.04 alike"""
+
+
+class SetupError(Exception):
+    """Set-up cannot go on; the message says what to do."""
+
+
+def main() -> int:
+    """Everything in order; 1 with one sentence when something cannot be had."""
+    options = parse_arguments()
+    try:
+        provide_packages(missing_packages(options.tests))
+        # One at a time: scripts/demo and scripts/test may be started together in one checkout.
+        with Path(__file__).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            provide_environment(requirements_file(options.tests))
+    except SetupError as error:
+        print(f"setup: {error}", file=sys.stderr)
+        return 1
+    return provide_tidb() if options.tidb else 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "scripts/setup", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--tests", action="store_true", help="also what the tests and scripts/check need")
+    parser.add_argument("--tidb", action="store_true", help="also find a TiDB server, or build one (about 10 minutes)")
+    return parser.parse_args()
+
+
+def say(text: str) -> None:
+    print(f"setup: {text}", file=sys.stderr, flush=True)
+
+
+# -- system packages ---------------------------------------------------------------------------------------------
+
+
+def missing_packages(tests: bool) -> list[str]:
+    wanted = RUNTIME | (TESTS if tests else {})
+    missing = {package for program, package in wanted.items() if shutil.which(program, path=PATH) is None}
+    # Debian and Ubuntu ship python3 without the part that makes virtual environments.
+    if not PYTHON.exists() and any(importlib.util.find_spec(part) is None for part in ("venv", "ensurepip")):
+        missing.add("python3-venv")
+    return sorted(missing)
+
+
+def provide_packages(missing: list[str]) -> None:
+    """Root installs what is missing; anybody else is told the exact command."""
+    if not missing:
+        return
+    if shutil.which("apt-get") is None:
+        raise SetupError(f"this host lacks {', '.join(missing)}: install them with its package manager, then try again.")
+    install = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
+    if os.geteuid() != 0:
+        raise SetupError(f"this host lacks {', '.join(missing)}. Run once, then try again:\n\n    sudo {' '.join(install)}\n")
+    say(f"installing {', '.join(missing)}")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "update", "-q"], environment, "the package lists could not be fetched")
+    run(install, environment, f"{' '.join(missing)} could not be installed")
+
+
+# -- the virtual environment ---------------------------------------------------------------------------------------
+
+
+def requirements_file(tests: bool) -> Path:
+    """dev.txt holds all of runtime.txt.  What was once made for tests stays so: no going back and forth."""
+    had_tests = STAMP.exists() and "dev.txt" in STAMP.read_text()
+    return ROOT / "requirements" / ("dev.txt" if tests or had_tests else "runtime.txt")
+
+
+def provide_environment(requirements: Path) -> None:
+    wanted = wanted_stamp(requirements)
+    if runs(PYTHON) and STAMP.exists() and STAMP.read_text() == wanted:
+        return
+    if not os.access(VENV if VENV.exists() else ROOT, os.W_OK):
+        raise SetupError(f"{ROOT} is not yours to write to. Clone a checkout of your own, and run it there.")
+    started = time.monotonic()
+    if not runs(PYTHON):
+        say(f"making {VENV} with Python {sys.version.split()[0]}")
+        run([sys.executable, "-m", "venv", "--clear", str(VENV)], None, "the virtual environment could not be made")
+    say(f"installing what {requirements.relative_to(ROOT)} names (every file is checked against its hash)")
+    install = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"]
+    if sys.stderr.isatty():
+        install.remove("--quiet")
+    run([*install, "--require-hashes", "-r", str(requirements)], None, "the Python packages could not be installed")
+    install_project()
+    STAMP.write_text(wanted)
+    say(f"ready in {time.monotonic() - started:.0f} s")
+
+
+def wanted_stamp(requirements: Path) -> str:
+    """What the environment was made from.  The folder counts: a virtual environment cannot be moved."""
+    digest = hashlib.sha256(requirements.read_bytes() + Path(__file__).read_bytes()).hexdigest()
+    return f"{requirements.name} {digest} {ROOT}\n"
+
+
+def runs(python: Path) -> bool:
+    """Is it there, and recent enough?  A copied or half-made environment is neither."""
+    check = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
+    try:
+        return subprocess.run([str(python), "-c", check], stderr=subprocess.DEVNULL, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def install_project() -> None:
+    """Put this checkout on the path, and ``tidegate`` beside python.
+
+    Not ``pip install -e``: that would fetch a build system that no hash of ours pins.
+    """
+    where = [str(PYTHON), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    packages = Path(subprocess.run(where, check=True, capture_output=True, text=True).stdout.strip())
+    (packages / "tidegate.pth").write_text(f"{ROOT}\n")
+    command = VENV / "bin" / "tidegate"
+    command.write_text(f"#!{PYTHON}\nimport sys\n\nfrom tidegate.cli.main import main\n\nsys.exit(main())\n")
+    command.chmod(0o755)
+
+
+# -- TiDB --------------------------------------------------------------------------------------------------------
+
+
+def provide_tidb() -> int:
+    """Found or built, with its own progress; docs/howto/tidb.md has the search order."""
+    return subprocess.run([str(PYTHON), "-m", "tidegate.engine.binary"], stdout=sys.stderr, cwd=ROOT, check=False).returncode
+
+
+def run(command: list[str], environment: dict[str, str] | None, otherwise: str) -> None:
+    """Run it, its output on stderr.  Raises SetupError with ``otherwise``."""
+    if subprocess.run(command, env=environment, stdout=sys.stderr, check=False).returncode != 0:
+        raise SetupError(f"{otherwise}; the lines above say why. Mend that and try again.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
