@@ -89,10 +89,14 @@ def provide_packages(missing: list[str]) -> None:
     if not missing:
         return
     if shutil.which("apt-get") is None:
-        raise SetupError(f"this host lacks {', '.join(missing)}: install them with its package manager, then try again.")
+        raise SetupError(
+            f"this host lacks {', '.join(missing)}: install them with its package manager, then try again."
+        )
     install = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
     if os.geteuid() != 0:
-        raise SetupError(f"this host lacks {', '.join(missing)}. Run once, then try again:\n\n    sudo {' '.join(install)}\n")
+        raise SetupError(
+            f"this host lacks {', '.join(missing)}. Run once, then try again:\n\n    sudo {' '.join(install)}\n"
+        )
     say(f"installing {', '.join(missing)}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", "update", "-q"], environment, "the package lists could not be fetched")
@@ -161,7 +165,9 @@ def install_project() -> None:
 
 def provide_tidb() -> int:
     """Found or built, with its own progress; docs/howto/tidb.md has the search order."""
-    return subprocess.run([str(PYTHON), "-m", "tidegate.engine.binary"], stdout=sys.stderr, cwd=ROOT, check=False).returncode
+    return subprocess.run(
+        [str(PYTHON), "-m", "tidegate.engine.binary"], stdout=sys.stderr, cwd=ROOT, check=False
+    ).returncode
 
 
 def run(command: list[str], environment: dict[str, str] | None, otherwise: str) -> None:
