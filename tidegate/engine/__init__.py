@@ -1,0 +1,16 @@
+"""The engine: one real TiDB server per cluster, started, watched, stopped and kept for as long as its data.
+
+::
+
+    binary.py  which tidb-server            build.py   making one from the Go module
+    template.py  a bootstrapped, empty, nobody's data folder; each new cluster starts from a copy
+    tidb.py  the driver: a wish in, converged by a worker of its own, a status out
+      |- config_file.py  DatabaseConfig -> tidb.toml (pure)
+      |- bootstrap.py    which SQL makes the accounts right (pure)
+      |- folder.py       clusters/<id>/: data, logs, record of the process
+      |- process.py      spawn in a namespace, find again, count sessions, stop
+      `- session.py      our own SQL session, opened from inside the namespace
+
+Words: a *wish* is a :class:`~tidegate.engine.config.DatabaseConfig`; *asleep* means data without a process;
+the *maintenance account* is ours, on every server, with a random key in a file that only we can read.
+"""
