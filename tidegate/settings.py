@@ -70,6 +70,15 @@ class Settings:
     def agent_socket(self) -> Path:
         return self.run / "agent.sock"
 
+    def environment(self) -> dict[str, str]:
+        """What a process of ours must be started with to read these very settings.
+
+        ``rootless`` is told, not found: inside our user namespace everybody is uid 0.
+        """
+        own = {f"TIDEGATE_{f.name.upper()}": str(getattr(self, f.name)) for f in fields(self)}
+        own["TIDEGATE_ROOTLESS"] = "1" if self.rootless else "0"
+        return {name: value for name, value in own.items() if value}
+
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings.  Raises :class:`SettingsError` for an unknown key or an unusable value."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Protocol
 
 from tidegate.dataplane.config import NetworkConfig, RegionConfig
 from tidegate.dns.config import NameRecord, ResolverConfig
@@ -45,14 +45,14 @@ SECTIONS: tuple[str, ...] = tuple(f.name for f in fields(HostConfig))
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What differs: ``put[section][key]`` is the new part, ``drop[section]`` the keys that are gone."""
+    """What differs: ``put`` has the new parts only, ``drop[section]`` the keys that are gone."""
 
-    put: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    put: HostConfig = field(default_factory=HostConfig)
     drop: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
-        return not self.put and not self.drop
+        return not self.drop and self.put == HostConfig()
 
 
 def diff(old: HostConfig, new: HostConfig) -> Delta:
@@ -63,27 +63,25 @@ def diff(old: HostConfig, new: HostConfig) -> Delta:
         before, after = getattr(old, section), getattr(new, section)
         if before is after:
             continue
-        changed = {
-            k: part for k, part in after.items() if before.get(k) is not part and before.get(k) != part
-        }
+        changed = {k: part for k, part in after.items() if before.get(k) is not part and before.get(k) != part}
         gone = tuple(k for k in before if k not in after)
         if changed:
             put[section] = changed
         if gone:
             drop[section] = gone
-    return Delta(put, drop)
+    return Delta(HostConfig(**put), drop)
 
 
 def patch(old: HostConfig, delta: Delta) -> HostConfig:
     """``patch(a, diff(a, b)) == b``, always."""
     sections = {}
     for section in SECTIONS:
-        put, drop = delta.put.get(section), delta.drop.get(section)
+        put, drop = getattr(delta.put, section), delta.drop.get(section)
         before = getattr(old, section)
         if not put and not drop:
             sections[section] = before
             continue
-        after = {**before, **(put or {})}
+        after = {**before, **put}
         for key in drop or ():
             after.pop(key, None)
         sections[section] = after
@@ -99,5 +97,23 @@ class HostStatus:
     """
 
     databases: Mapping[str, DatabaseStatus] = field(default_factory=dict)
+    removed_databases: tuple[str, ...] = ()
+    """clusters whose server and data are gone"""
     errors: Mapping[str, str] = field(default_factory=dict)
     wakes: tuple[str, ...] = ()
+
+
+class Host(Protocol):
+    """All that the controller sees of a host.
+
+    ``apply`` takes the whole configuration and returns when the host has converged to it or said why not: a map
+    from ``section/key`` to one sentence, of the parts that are not well *now*, those of earlier applies included.
+    It may be called again before it returned; calls are carried out in order and may be carried out together.
+    Raises :class:`HostUnreachable` while there is no agent.
+    """
+
+    async def apply(self, config: HostConfig) -> dict[str, str]: ...
+
+
+class HostUnreachable(Exception):  # noqa: N818 - a state of affairs, not a fault of ours
+    """No agent answers; the message says what to do."""

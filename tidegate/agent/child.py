@@ -1,0 +1,171 @@
+"""A process that the agent keeps running and tells its part of the configuration: a gateway, or the resolvers.
+
+A child outlives the agent that started it; the next agent finds it by its record (pid and start time) and its socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import structlog
+
+from tidegate.agent.channel import ChannelError, ConfigClient
+from tidegate.agent.config import HostConfig, HostStatus
+from tidegate.agent.world import process_start
+
+log = structlog.get_logger("agent")
+
+CONNECT_LIMIT_S = 15.0
+BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 5.0)
+STEADY_S = 10.0
+"""a child that lived this long has its next start without delay"""
+
+
+class Child:
+    """One child.  ``apply`` may be called at any time; what was applied last is told again after each restart."""
+
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        run: Path,
+        logs: Path,
+        environment: dict[str, str],
+        on_status: Callable[[HostStatus, bool], None] = lambda status, first: None,
+    ) -> None:
+        self.name = name
+        self._argv, self._run, self._logs, self._environment = list(argv), run, logs, environment
+        self._wanted: HostConfig | None = None
+        self._connected = asyncio.Event()
+        self._client = ConfigClient(child_socket(run, name), on_status, on_state=self._on_state)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._telling: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Adopt what runs, or start it; and keep it running."""
+        self._tasks = [asyncio.create_task(self._supervise()), asyncio.create_task(self._client.run(0.02))]
+
+    async def apply(self, config: HostConfig) -> dict[str, str]:
+        """Tell the child; returns what is not well: ``section/key`` or, for the child itself, ``""``."""
+        self._wanted = config
+        try:
+            await asyncio.wait_for(self._connected.wait(), CONNECT_LIMIT_S)
+            return await self._client.apply(config)
+        except TimeoutError:
+            return {"": f"{self.name} has not started within {CONNECT_LIMIT_S:g} s; see {self._log_path}."}
+        except ChannelError as error:
+            return {"": f"{self.name} went away ({error}) and is started again; see {self._log_path}."}
+
+    async def stop(self) -> None:
+        """End the child, politely first."""
+        for task in self._tasks:
+            task.cancel()
+        pid = self._recorded()
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+            if not await _gone(pid, 3.0):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                await _gone(pid, 3.0)
+        self._record_path.unlink(missing_ok=True)
+
+    def leave(self) -> None:
+        """Stop supervising; the child runs on."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def _supervise(self) -> None:
+        loop, attempt = asyncio.get_running_loop(), 0
+        while True:
+            started = loop.time()
+            pid = self._recorded() or self._spawn()
+            await _gone(pid, None)
+            status = self._process.wait() if self._process else None
+            log.warning("child.ended", child=self.name, pid=pid, status=status)
+            self._process = None
+            attempt = 0 if loop.time() - started > STEADY_S else attempt + 1
+            await asyncio.sleep(BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)])
+
+    def _spawn(self) -> int:
+        self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._log_path.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._argv,
+                env={**os.environ, **self._environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        pid = self._process.pid
+        # Killed between start and record, the successor starts a second one, which takes the first one's socket over:
+        # the first notices (`ConfigServer` is replaced) and both listen on one port until `down`. Hence at once.
+        temporary = self._record_path.with_suffix(".new")
+        temporary.write_text(json.dumps({"pid": pid, "start": process_start(pid)}))
+        temporary.replace(self._record_path)
+        log.info("child.started", child=self.name, pid=pid)
+        return pid
+
+    def _recorded(self) -> int | None:
+        """The living child's pid; a record whose start time differs belongs to a dead one."""
+        try:
+            record = json.loads(self._record_path.read_text())
+            pid, start = int(record["pid"]), str(record["start"])
+        except (OSError, ValueError, KeyError):
+            return None
+        return pid if process_start(pid) == start else None
+
+    def _on_state(self, state: str) -> None:
+        if state == "lost":
+            self._connected.clear()
+            return
+        self._connected.set()
+        if self._wanted is not None:
+            task = asyncio.get_running_loop().create_task(self._tell_again())
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+
+    async def _tell_again(self) -> None:
+        if self._wanted is not None:
+            for part, error in (await self.apply(self._wanted)).items():
+                log.error("child.config", child=self.name, part=part, reason=error)
+
+    @property
+    def _record_path(self) -> Path:
+        return self._run / f"{self.name}.json"
+
+    @property
+    def _log_path(self) -> Path:
+        return self._logs / f"{self.name}.log"
+
+
+def child_socket(run: Path, name: str) -> Path:
+    return run / f"{name}.sock"
+
+
+async def _gone(pid: int, timeout_s: float | None) -> bool:
+    """Wait until ``pid``, anybody's child, has ended.  A pidfd becomes readable then (pidfd_open(2))."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await asyncio.wait_for(ended.wait(), timeout_s)
+    except TimeoutError:
+        return False
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+    return True

@@ -1,0 +1,237 @@
+"""Applies a whole HostConfig through the four drivers, in the order in which one needs the other.
+
+::
+
+    regions -> networks -> resolvers, names -> databases -> gateways, consumers, routes     what is put
+    networks, regions, ... the other way round                                            what is dropped
+
+The data plane works in one thread of its own: netlink and nft calls of two applies never interleave.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from tidegate.agent.child import Child
+from tidegate.agent.config import Delta, HostConfig, HostStatus
+from tidegate.dataplane.config import DataPlane
+from tidegate.engine.config import DatabaseStatus, Engine
+from tidegate.gateway.config import Route
+
+log = structlog.get_logger("agent")
+
+OF_GATEWAYS = ("gateways", "consumers", "routes")
+OF_RESOLVERS = ("resolvers", "names")
+
+
+class Agent:
+    """The :class:`~tidegate.agent.channel.Applier` of a host.
+
+    ``make_gateway(region_id, on_status)`` and ``resolvers`` are the children; ``push`` tells the controller.
+    """
+
+    def __init__(
+        self,
+        dataplane: DataPlane,
+        engine: Engine,
+        make_gateway: Callable[[str, Callable[[HostStatus, bool], None]], Child],
+        resolvers: Child,
+        push: Callable[[HostStatus], None],
+    ) -> None:
+        self._dataplane, self._engine = dataplane, engine
+        self._make_gateway, self._resolvers = make_gateway, resolvers
+        self._push = push
+        self._gateways: dict[str, Child] = {}
+        self._regional: dict[str, HostConfig] = {}
+        self._errors: dict[str, str] = {}
+        self._swept = False
+        self._kernel = ThreadPoolExecutor(1, thread_name_prefix="dataplane")
+
+    # the Applier
+
+    def status(self) -> HostStatus:
+        return HostStatus(databases=self._engine.statuses(), errors=dict(self._errors))
+
+    async def apply(self, old: HostConfig, new: HostConfig, delta: Delta) -> dict[str, str]:
+        """Everything is tried; one part's failure is that part's error, and is tried again by the next apply."""
+        delta = _with_failed_parts(delta, new, self._errors)
+        await self._in_kernel(self._put_networks, delta)
+        if _touches(delta, OF_RESOLVERS) or any(part.startswith("resolvers/") for part in self._errors):
+            await self._tell_resolvers(new)
+        self._put_databases(delta)
+        await self._tell_gateways(old, new, delta)
+        await self._in_kernel(self._drop_networks, delta)
+        if not self._swept:
+            await self._in_kernel(self._sweep, new)
+            self._swept = True
+        return dict(self._errors)
+
+    def leave(self) -> None:
+        """We end; whatever runs goes on."""
+        for child in (*self._gateways.values(), self._resolvers):
+            child.leave()
+        self._kernel.shutdown(wait=True)
+
+    # what the drivers report, on the event loop
+
+    def database_changed(self, status: DatabaseStatus) -> None:
+        """The gateways learn at once whether a cluster can be dialled; the controller learns it too."""
+        self._push(HostStatus(databases={status.cluster_id: status}))
+        for region_id, regional in self._regional.items():
+            for prefix, route in regional.routes.items():
+                if route.cluster_id == status.cluster_id:
+                    routes = {**regional.routes, prefix: overlay(route, status)}
+                    self._regional[region_id] = replace(regional, routes=routes)
+                    self._tell_later(region_id)
+                    return
+
+    def database_gone(self, cluster_id: str) -> None:
+        self._push(HostStatus(removed_databases=(cluster_id,)))
+
+    def gateway_spoke(self, status: HostStatus, first: bool) -> None:
+        """A gateway waits for clusters to wake."""
+        if status.wakes:
+            self._push(HostStatus(wakes=status.wakes))
+
+    # parts
+
+    def _put_networks(self, delta: Delta) -> None:
+        for region_id, region in delta.put.regions.items():
+            self._try(f"regions/{region_id}", self._dataplane.apply_region, region)
+        for vpc_id, network in delta.put.networks.items():
+            self._try(f"networks/{vpc_id}", self._dataplane.apply_network, network)
+
+    def _drop_networks(self, delta: Delta) -> None:
+        for vpc_id in delta.drop.get("networks", ()):
+            self._try(f"networks/{vpc_id}", self._dataplane.remove_network, vpc_id)
+        for region_id in delta.drop.get("regions", ()):
+            self._try(f"regions/{region_id}", self._dataplane.remove_region, region_id)
+
+    def _sweep(self, config: HostConfig) -> None:
+        self._try("networks/", self._dataplane.sweep, frozenset(config.networks), frozenset(config.regions))
+
+    def _put_databases(self, delta: Delta) -> None:
+        for cluster_id, database in delta.put.databases.items():
+            self._try(f"databases/{cluster_id}", self._engine.set_database, cluster_id, database)
+        for cluster_id in delta.drop.get("databases", ()):
+            self._try(f"databases/{cluster_id}", self._engine.set_database, cluster_id, None)
+
+    async def _tell_resolvers(self, new: HostConfig) -> None:
+        errors = await self._resolvers.apply(HostConfig(resolvers=new.resolvers, names=new.names))
+        self._exchange_errors("resolvers/", errors)
+
+    async def _tell_gateways(self, old: HostConfig, new: HostConfig, delta: Delta) -> None:
+        regions = _regions_of(delta, old) & (set(new.gateways) | set(self._gateways))
+        for region_id in sorted(regions):
+            if region_id not in new.gateways:
+                await self._gateways.pop(region_id).stop()
+                self._regional.pop(region_id, None)
+                continue
+            if region_id not in self._gateways:
+                self._gateways[region_id] = self._make_gateway(region_id, self.gateway_spoke)
+                self._gateways[region_id].start()
+            self._regional[region_id] = self._of_region(self._regional.get(region_id), new, delta, old, region_id)
+            errors = await self._gateways[region_id].apply(self._regional[region_id])
+            self._exchange_errors(f"gateways/{region_id}", errors)
+
+    def _of_region(
+        self, before: HostConfig | None, new: HostConfig, delta: Delta, old: HostConfig, region_id: str
+    ) -> HostConfig:
+        """What one gateway must know, changed by what the delta has of its region."""
+        before = before or HostConfig()
+        consumers, routes = dict(before.consumers), dict(before.routes)
+        for address in delta.drop.get("consumers", ()):
+            consumers.pop(address, None)
+        for prefix in delta.drop.get("routes", ()):
+            routes.pop(prefix, None)
+        consumers |= {a: c for a, c in delta.put.consumers.items() if c.region_id == region_id}
+        statuses = self._engine.statuses()
+        routes |= {
+            prefix: overlay(route, statuses.get(route.cluster_id))
+            for prefix, route in delta.put.routes.items()
+            if route.region_id == region_id
+        }
+        return HostConfig(gateways={region_id: new.gateways[region_id]}, consumers=consumers, routes=routes)
+
+    def _tell_later(self, region_id: str) -> None:
+        async def tell() -> None:
+            gateway = self._gateways.get(region_id)
+            if gateway is not None:
+                errors = await gateway.apply(self._regional[region_id])
+                self._exchange_errors(f"gateways/{region_id}", errors)
+
+        task = asyncio.get_running_loop().create_task(tell())
+        _KEPT.add(task)
+        task.add_done_callback(_KEPT.discard)
+
+    # failures
+
+    async def _in_kernel(self, work: Callable[..., None], *arguments: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._kernel, work, *arguments)
+
+    def _try(self, part: str, work: Callable[..., Any], *arguments: Any) -> None:
+        try:
+            work(*arguments)
+        except Exception as error:
+            log.exception("apply.failed", part=part)
+            self._note(part, str(error) or type(error).__name__)
+        else:
+            self._note(part, None)
+
+    def _exchange_errors(self, prefix: str, errors: Mapping[str, str]) -> None:
+        """A child told everything that is not well with its parts; ``""`` is the child itself."""
+        for part in [part for part in self._errors if part.startswith(prefix)]:
+            del self._errors[part]
+        self._errors |= {part or prefix: error for part, error in errors.items()}
+
+    def _note(self, part: str, error: str | None) -> None:
+        if error:
+            self._errors[part] = error
+        else:
+            self._errors.pop(part, None)
+
+
+_KEPT: set[asyncio.Task[None]] = set()
+"""the event loop holds tasks weakly; these must not vanish before they are done"""
+
+
+def overlay(route: Route, status: DatabaseStatus | None) -> Route:
+    """The route as the server's state makes it: only a server that answers may be dialled."""
+    if status is None:
+        return replace(route, ready=False, failure=None)
+    failure = status.reason if status.phase == "failed" else None
+    return replace(route, ready=status.phase == "ready", failure=failure, start_seq=status.start_seq)
+
+
+def _touches(delta: Delta, sections: tuple[str, ...]) -> bool:
+    return any(getattr(delta.put, section) or delta.drop.get(section) for section in sections)
+
+
+def _regions_of(delta: Delta, old: HostConfig) -> set[str]:
+    """The regions whose gateway has to be told something."""
+    regions = set(delta.put.gateways) | set(delta.drop.get("gateways", ()))
+    regions |= {consumer.region_id for consumer in delta.put.consumers.values()}
+    regions |= {route.region_id for route in delta.put.routes.values()}
+    regions |= {old.consumers[a].region_id for a in delta.drop.get("consumers", ()) if a in old.consumers}
+    regions |= {old.routes[p].region_id for p in delta.drop.get("routes", ()) if p in old.routes}
+    return regions
+
+
+def _with_failed_parts(delta: Delta, new: HostConfig, errors: Mapping[str, str]) -> Delta:
+    """What failed before is tried again with each apply, although it did not change."""
+    again: dict[str, dict[str, Any]] = {}
+    for part in errors:
+        section, _, key = part.partition("/")
+        known = getattr(new, section, {})
+        if key in known and key not in getattr(delta.put, section):
+            again.setdefault(section, {})[key] = known[key]
+    if not again:
+        return delta
+    put = {section: {**getattr(delta.put, section), **parts} for section, parts in again.items()}
+    return replace(delta, put=replace(delta.put, **put))

@@ -1,0 +1,60 @@
+"""Endpoints and their zones: what became of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tidegate.controller.vpcs import write_status
+from tidegate.controller.world import Network
+from tidegate.domain.endpoints import Endpoint
+from tidegate.domain.status import Outcome, Status
+from tidegate.store.store import Transaction
+
+
+def reconcile_endpoints(tx: Transaction, network: Network, error: str | None) -> None:
+    """Write what the apply of ``network`` came to for each of its endpoints that had not been answered yet."""
+    if not error:
+        _remove_zones(tx, network)
+    known = {
+        status.resource_id: status
+        for status in tx.statuses.find_in(
+            "resource_id", [endpoint.endpoint_id for endpoint in network.endpoints], kind="endpoint"
+        )
+    }
+    for endpoint in network.endpoints:
+        if endpoint.deleting and not error:
+            tx.endpoints.remove(endpoint.endpoint_id)
+            tx.statuses.remove("endpoint", endpoint.endpoint_id)
+            continue
+        outcome = decide_outcome(endpoint, network, error)
+        status = Status("endpoint", endpoint.endpoint_id, endpoint.generation, outcome.phase, outcome.reason)
+        if known.get(endpoint.endpoint_id) != status:
+            write_status(tx, status)
+        if outcome.phase == "ready" and not endpoint.ready_generation:
+            _mark_ready(tx, endpoint)
+
+
+def decide_outcome(endpoint: Endpoint, network: Network, error: str | None) -> Outcome:
+    """One sentence on one endpoint, after its VPC was applied."""
+    if error:
+        return Outcome("failed", f"The network of {endpoint.vpc_id} could not be made: {error}", retry_s=5.0)
+    zones = [z.zone_id for z in network.zones if z.endpoint_id == endpoint.endpoint_id and not z.deleting]
+    if not endpoint.accepted:
+        return Outcome("ready", "The service's owner has not accepted the connection; no packet passes.")
+    if not zones:
+        return Outcome("ready", "Connected, but it has no zone yet: add one, or no program can reach it.")
+    return Outcome("ready", f"Connected to {endpoint.service_id} through {', '.join(zones)}.")
+
+
+def _remove_zones(tx: Transaction, network: Network) -> None:
+    """The kernel has let go of these addresses: now they may be given to others."""
+    for zone in network.zones:
+        if zone.deleting:
+            tx.endpoint_zones.remove(zone.endpoint_id, zone.zone_id)
+            tx.interfaces.remove(zone.interface_id)
+
+
+def _mark_ready(tx: Transaction, endpoint: Endpoint) -> None:
+    now = tx.endpoints.get(endpoint.endpoint_id)
+    if now is not None:
+        tx.endpoints.put(replace(now, ready_generation=endpoint.generation))

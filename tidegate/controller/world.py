@@ -1,0 +1,95 @@
+"""What a plan is made from: rows read in one transaction, grouped by VPC."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from tidegate.domain.clusters import Cluster
+from tidegate.domain.endpoints import Endpoint, EndpointZone
+from tidegate.domain.interfaces import NetworkInterface
+from tidegate.domain.security_groups import SecurityGroup, SecurityGroupRule
+from tidegate.domain.services import EndpointService
+from tidegate.domain.subnets import Subnet
+from tidegate.domain.vpcs import Vpc
+from tidegate.store.store import Transaction
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One VPC with all that is in it, those being deleted included."""
+
+    vpc: Vpc
+    subnets: tuple[Subnet, ...] = ()
+    groups: tuple[SecurityGroup, ...] = ()
+    rules: tuple[SecurityGroupRule, ...] = ()
+    interfaces: tuple[NetworkInterface, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    zones: tuple[EndpointZone, ...] = ()
+    services: Mapping[str, EndpointService] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything; read when a whole host has to be planned: at the start, and for a new agent."""
+
+    networks: tuple[Network, ...]
+    clusters: tuple[Cluster, ...]
+
+
+def load_network(tx: Transaction, vpc_id: str) -> Network | None:
+    vpc = tx.vpcs.get(vpc_id)
+    if vpc is None:
+        return None
+    groups = tx.security_groups.find(vpc_id=vpc_id)
+    endpoints = tx.endpoints.find(vpc_id=vpc_id)
+    return Network(
+        vpc=vpc,
+        subnets=tuple(tx.subnets.find(vpc_id=vpc_id)),
+        groups=tuple(groups),
+        rules=tuple(tx.security_group_rules.find_in("group_id", [group.group_id for group in groups])),
+        interfaces=tuple(tx.interfaces.find(vpc_id=vpc_id)),
+        endpoints=tuple(endpoints),
+        zones=tuple(tx.endpoint_zones.find(vpc_id=vpc_id)),
+        services=_services(tx, {endpoint.service_id for endpoint in endpoints}),
+    )
+
+
+def load_world(tx: Transaction) -> World:
+    """The same as ``load_network`` for each VPC, in eight queries altogether."""
+    subnets = _by(tx.subnets.find(), "vpc_id")
+    groups = _by(tx.security_groups.find(), "vpc_id")
+    rules = _by(tx.security_group_rules.find(), "group_id")
+    interfaces = _by(tx.interfaces.find(), "vpc_id")
+    endpoints = _by(tx.endpoints.find(), "vpc_id")
+    zones = _by(tx.endpoint_zones.find(), "vpc_id")
+    services = {service.service_id: service for service in tx.services.find()}
+    networks = tuple(
+        Network(
+            vpc=vpc,
+            subnets=tuple(subnets[vpc.vpc_id]),
+            groups=tuple(groups[vpc.vpc_id]),
+            rules=tuple(rule for group in groups[vpc.vpc_id] for rule in rules[group.group_id]),
+            interfaces=tuple(interfaces[vpc.vpc_id]),
+            endpoints=tuple(endpoints[vpc.vpc_id]),
+            zones=tuple(zones[vpc.vpc_id]),
+            services=services,
+        )
+        for vpc in tx.vpcs.find()
+    )
+    return World(networks, tuple(tx.clusters.find()))
+
+
+def _services(tx: Transaction, service_ids: Iterable[str]) -> dict[str, EndpointService]:
+    return {service.service_id: service for service in tx.services.find_in("service_id", service_ids)}
+
+
+def _by(rows: Iterable[T], column: str) -> defaultdict[Any, list[T]]:
+    grouped: defaultdict[Any, list[T]] = defaultdict(list)
+    for row in rows:
+        grouped[getattr(row, column)].append(row)
+    return grouped
