@@ -277,6 +277,8 @@ class _Connection(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._in_head = True
         self._in_message = False
+        self._step = 0
+        self._timed_step = 0
         self._fed_bytes = 0
         self._head_bytes = 0
         self._discarded_bytes = 0
@@ -296,13 +298,15 @@ class _Connection(HttpToolsProtocol):
         if self._in_head and self._fed_bytes > self._limits.head_bytes and not self.transport.is_closing():
             self._head_bytes = self._fed_bytes
             self.send_400_response("Request header too large.")
+        if self._step != self._timed_step:
+            self._time_step()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.idle_since = None
         self._in_head = self._in_message = True
         self._head_bytes = self._discarded_bytes = 0
-        self._allow(self._limits.head_s)
+        self._step += 1
 
     def on_url(self, url: bytes) -> None:
         self._count_head(len(url))
@@ -315,7 +319,7 @@ class _Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._fed_bytes = 0
-        self._allow(self._limits.body_s)
+        self._step += 1
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -328,10 +332,8 @@ class _Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_message, self._in_head = False, True
-        answered = self.cycle.response_complete
-        # uvicorn armed its own idle timer at the answer, and the body that came after has disarmed it.
-        self._allow(self._limits.idle_s if answered else None)
-        self.idle_since = self.loop.time() if answered else None
+        self._step += 1
+        self.idle_since = self.loop.time() if self.cycle.response_complete else None
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -353,6 +355,17 @@ class _Connection(HttpToolsProtocol):
         self._head_bytes += size_bytes
         if self._head_bytes > self._limits.head_bytes:
             raise _HeadTooLargeError
+
+    def _time_step(self) -> None:
+        """Give the step that the last data left us in its time.  A request that came whole needs no timer."""
+        self._timed_step = self._step
+        if self._in_message:
+            self._allow(self._limits.head_s if self._in_head else self._limits.body_s)
+        elif self.idle_since is not None:
+            # uvicorn armed its own idle timer at the answer, and the body that came after has disarmed it.
+            self._allow(self._limits.idle_s)
+        elif self._deadline is not None:
+            self._allow(None)
 
     def _allow(self, seconds: float | None) -> None:
         """Close the connection unless the next step comes within ``seconds``; None: no limit now."""
