@@ -1,0 +1,111 @@
+"""Everything there is, with one sentence each: what ``tidegate status`` prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tidegate.domain.clusters import Cluster, ClusterState, decide_cluster_state
+from tidegate.domain.endpoints import decide_connection_state, decide_endpoint_state
+from tidegate.domain.services import EndpointService
+from tidegate.domain.status import Kind, Phase, Status, decide_settled
+from tidegate.operations.context import Context
+
+_NOT_SEEN = "The controller has not looked at it yet."
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One resource.  ``observed_generation`` below ``generation``: the last change is not carried out yet."""
+
+    kind: Kind
+    id: str
+    name: str
+    account_id: str
+    region_id: str
+    state: str
+    generation: int
+    observed_generation: int
+    phase: Phase
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentHealth:
+    """What is known of the host's agent.  ``errors``: ``section/key`` of a part that is not well -> one sentence."""
+
+    connected: bool
+    reason: str
+    errors: Mapping[str, str]
+
+
+def build_inventory(context: Context) -> list[dict[str, Any]]:
+    """All resources of all accounts, grouped by kind, in the order of their ids."""
+    with context.store.read() as tx:
+        statuses = {(status.kind, status.resource_id): status for status in tx.statuses.find()}
+        rows: tuple[tuple[Kind, str, list[Any]], ...] = (
+            ("cluster", "cluster_id", tx.clusters.find()),
+            ("endpoint", "endpoint_id", tx.endpoints.find()),
+            ("vpc", "vpc_id", tx.vpcs.find()),
+            ("subnet", "subnet_id", tx.subnets.find()),
+            ("security_group", "group_id", tx.security_groups.find()),
+            ("interface", "interface_id", tx.interfaces.find(kind="host")),
+            ("service", "service_id", tx.services.find()),
+        )
+    return [asdict(entry) for entry in _entries(rows, statuses)]
+
+
+def _entries(
+    rows: tuple[tuple[Kind, str, list[Any]], ...], statuses: Mapping[tuple[Kind, str], Status]
+) -> Iterator[Entry]:
+    for kind, key, found in rows:
+        for row in found:
+            yield build_entry(kind, getattr(row, key), row, statuses.get((kind, getattr(row, key))))
+
+
+def build_entry(kind: Kind, resource_id: str, row: Any, status: Status | None) -> Entry:
+    phase, reason = decide_sentence(row, status)
+    return Entry(
+        kind=kind,
+        id=resource_id,
+        name=row.display_name if isinstance(row, Cluster) else row.name,
+        account_id=row.account_id,
+        region_id=row.region_id,
+        state=decide_state(kind, row, status),
+        generation=row.generation,
+        observed_generation=status.observed_generation if status else 0,
+        phase=phase,
+        reason=reason,
+    )
+
+
+def decide_sentence(row: Any, status: Status | None) -> tuple[Phase, str]:
+    """What the controller last said, unless that answers an older wish."""
+    if isinstance(row, EndpointService) and status is None:
+        return "ready", "Offered; its region's gateway answers for it."
+    if status is None:
+        return "working", _NOT_SEEN
+    if status.observed_generation < row.generation:
+        return "working", f"Its last change is not carried out yet. Before: {status.reason}"
+    return status.phase, status.reason
+
+
+def decide_state(kind: Kind, row: Any, status: Status | None) -> str:
+    """One word, ours: lower case, and a sleeping cluster is told from a running one, which no cloud shows."""
+    if kind == "cluster":
+        state = decide_cluster_state(row)
+        return "asleep" if state is ClusterState.ACTIVE and not row.awake else state.value.lower()
+    if kind == "endpoint":
+        return f"{decide_endpoint_state(row, status).value}/{decide_connection_state(row, status).value}"
+    if row.deleting:
+        return "deleting"
+    if kind == "service" or decide_settled(status, row.generation):
+        return "available"
+    return "pending"
+
+
+def count_phases(entries: list[dict[str, Any]]) -> dict[str, int]:
+    counts = Counter(entry["phase"] for entry in entries)
+    return {phase: counts[phase] for phase in ("ready", "working", "failed")}
