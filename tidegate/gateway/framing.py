@@ -46,7 +46,8 @@ def build_packet(seq: int, payload: bytes) -> bytes:
 class PacketBuffer:
     """Bytes in, whole packets out; what follows a packet stays, and ``take_rest`` gives it back.
 
-    Holds at most one packet of ``limit_bytes`` and one read beyond it.
+    Who calls ``next_packet`` after each ``feed`` holds at most one packet of ``limit_bytes`` and one read beyond
+    it.  Bytes that are only kept, for whoever comes after us, are not looked at: they need not be a login's.
     """
 
     def __init__(self, limit_bytes: int = LOGIN_LIMIT_BYTES) -> None:
@@ -64,20 +65,21 @@ class PacketBuffer:
         return max(0, HEADER_BYTES + self._payload_bytes() - len(self._buffer))
 
     def feed(self, data: bytes) -> None:
-        """Raises :class:`PacketTooLargeError` once a header announces more than the limit."""
         self._buffer += data
-        self._require_bounded()
 
     def next_packet(self) -> Packet | None:
-        """The next whole packet, or None while bytes are missing."""
+        """The next whole packet, or None while bytes are missing.
+
+        Raises :class:`PacketTooLargeError` as soon as its header announces more than the limit.
+        """
         if len(self._buffer) < HEADER_BYTES:
             return None
+        self._require_bounded()
         end = HEADER_BYTES + self._payload_bytes()
         if len(self._buffer) < end:
             return None
         packet = Packet(self._buffer[3], bytes(self._buffer[HEADER_BYTES:end]))
         del self._buffer[:end]
-        self._require_bounded()
         return packet
 
     def take_rest(self) -> bytes:
@@ -90,7 +92,7 @@ class PacketBuffer:
         return int.from_bytes(self._buffer[:3], "little")
 
     def _require_bounded(self) -> None:
-        if len(self._buffer) >= HEADER_BYTES and self._payload_bytes() > self._limit_bytes:
+        if self._payload_bytes() > self._limit_bytes:
             raise PacketTooLargeError(
                 f"a login packet of {self._payload_bytes()} bytes was announced; {self._limit_bytes} are allowed"
             )
