@@ -32,6 +32,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 MIB = 1 << 20
+MAX_BODY_BYTES = 2 * MIB
+"""Above ``chain.BODY_LIMIT_BYTES`` by more than one chunk, so that there each cloud words its own refusal first."""
 _TLS_HANDSHAKE = b"\x16"
 """Content type of every connection's first TLS record (RFC 8446 5.1); no HTTP method begins with it."""
 _BACKLOG = 1024
@@ -86,7 +88,7 @@ class Listener:
         port: int,
         ssl_context: ssl.SSLContext | None,
         *,
-        max_body_bytes: int = MIB,
+        max_body_bytes: int = MAX_BODY_BYTES,
         limits: Limits = Limits(),
     ) -> None:
         self.ssl_context = ssl_context
