@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -24,7 +25,7 @@ import structlog
 from anyio import to_thread
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -74,7 +75,8 @@ def note_of(request: Request) -> Note:
     note = getattr(request.state, "note", None)
     if note is None:
         note = request.state.note = Note("")
-    return note  # type: ignore[no-any-return]
+    assert isinstance(note, Note)
+    return note
 
 
 def build_app(
@@ -117,7 +119,7 @@ async def read_body(request: Request) -> bytes | Problem:
     if not length.isascii() or not length.isdigit() or len(length) > 12 or int(length) > BODY_LIMIT_BYTES:
         return "body_too_large"
     body = bytearray()
-    with anyio.move_on_after(READ_LIMIT_S):
+    with anyio.move_on_after(READ_LIMIT_S), suppress(ClientDisconnect):
         async for chunk in request.stream():
             body += chunk
             if len(body) > BODY_LIMIT_BYTES:
@@ -151,12 +153,13 @@ class _Road:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await _refuse_websocket(scope, receive, send)
-        request = Request(scope, receive)
-        product = tell_product(request.method, request.url.path, request.url.query, request.headers)
+        # Not request.url: it is made with the Host header, which may be anything.
+        request, path = Request(scope, receive), scope["path"]
+        product = tell_product(request.method, path, scope["query_string"].decode("latin-1"), request.headers)
         adapter = self._adapters.get(product) if product else None
         if product is not None and adapter is not None:
             response = await self._travel(request, product, adapter)
-        elif (own := _OWN.get(request.url.path)) is not None:
+        elif (own := _OWN.get(path)) is not None:
             response = await own(self)
         elif self._fallback is not None:
             return await self._fallback(scope, receive, send)
