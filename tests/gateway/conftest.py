@@ -201,6 +201,9 @@ class FakeDirectory:
 class RunningGateway:
     """A gateway on a loop in a thread of its own, and PyMySQL clients of it."""
 
+    make_certificate = staticmethod(make_certificate)
+    wait_until = staticmethod(wait_until)
+
     def __init__(self, config: GatewayConfig) -> None:
         self.directory = FakeDirectory()
         self.events: list[SessionEvent] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import socket
 import ssl
@@ -14,9 +15,14 @@ from typing import Any
 import pymysql
 import pytest
 
-from tidegate.gateway.framing import PacketBuffer
+from tidegate.gateway.framing import Packet, PacketBuffer, build_packet
 from tidegate.gateway.handshake import TIDB_CAPABILITIES
-from tidegate.gateway.packets import parse_greeting
+from tidegate.gateway.packets import (
+    Capability,
+    HandshakeResponse,
+    build_handshake_response,
+    parse_greeting,
+)
 
 DENIED_SUFFIX = ", see https://docs.pingcap.com/tidbcloud/select-cluster-tier#user-name-prefix for more details."
 PASSWORD = "s3cret & long"
@@ -203,13 +209,10 @@ def test_a_hundred_sessions_at_once(gateway: Any) -> None:
 
 
 def wait_until_closed(gateway: Any, count: int) -> None:
-    from conftest import wait_until
-
     def closed() -> list[Any]:
         return [event for event in gateway.events if event.event == "closed"]
 
-    wait_until(lambda: len(closed()) == count, 10, "not all sessions ended")
-    assert not gateway.gateway.sessions.__self__._table.open
+    gateway.wait_until(lambda: len(closed()) == count, 10, "not all sessions ended")
 
 
 def test_the_flow_log_tells_the_session(gateway: Any) -> None:
@@ -225,8 +228,8 @@ def test_the_flow_log_tells_the_session(gateway: Any) -> None:
     assert closed.bytes_to_client > 10
 
 
-def test_change_user_goes_straight_to_the_database(gateway: Any) -> None:
-    """COM_CHANGE_USER and KILL come after the login: the relay passes them, the database answers."""
+def test_kill_reaches_a_session_through_the_gateway(gateway: Any) -> None:
+    """The database's own connection id is what KILL takes, and its end becomes the client's."""
     with gateway.connect() as connection, gateway.connect() as other:
         victim = scalar(connection, "SELECT CONNECTION_ID()")
         with other.cursor() as cursor:
@@ -237,14 +240,62 @@ def test_change_user_goes_straight_to_the_database(gateway: Any) -> None:
         assert scalar(other, "SELECT 1") == 1
 
 
+def test_change_user_goes_straight_to_the_database(gateway: Any) -> None:
+    """Connection pools reset sessions with COM_CHANGE_USER; the gateway is no party to it any more."""
+    with gateway.connect() as connection:
+        connection._execute_command(0x11, b"p1.empty\0\0test\0\x2e\0mysql_native_password\0")
+        assert connection._read_packet().is_ok_packet()
+        assert scalar(connection, "SELECT USER()") == f"p1.empty@{KNOWN_CLIENT}"
+
+
+@pytest.mark.parametrize("flag", [Capability.COMPRESS, Capability.ZSTD], ids=["zlib", "zstd"])
+def test_compression_begins_behind_the_gateway(gateway: Any, flag: Capability) -> None:
+    """The OK is the last packet in clear; from there on client and database compress on their own."""
+    with RawClient(gateway.port) as client:
+        client.log_in(TIDB_CAPABILITIES & ~(Capability.COMPRESS | Capability.ZSTD) | flag)
+        ping = build_packet(0, b"\x0e")
+        client.sock.sendall(len(ping).to_bytes(3, "little") + b"\0" + b"\0\0\0" + ping)
+        answer = client.exactly(7)
+        size = int.from_bytes(answer[:3], "little")
+        assert answer[4:] == b"\0\0\0"  # too small to be worth compressing
+        assert client.exactly(size)[:5] == build_packet(1, b"\0" * 7)[:5]
+
+
+class RawClient:
+    """A client in so many packets, for what PyMySQL cannot say.  Logs in as the user without password."""
+
+    def __init__(self, port: int) -> None:
+        self.sock = socket.create_connection(("127.0.0.2", port), 10, source_address=(KNOWN_CLIENT, 0))
+
+    def __enter__(self) -> RawClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sock.close()
+
+    def exactly(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            data += self.sock.recv(count - len(data)) or pytest.fail("the gateway closed the connection")
+        return data
+
+    def packet(self) -> Packet:
+        head = self.exactly(4)
+        return Packet(head[3], self.exactly(int.from_bytes(head[:3], "little")))
+
+    def log_in(self, flags: Capability) -> None:
+        self.packet()
+        response = HandshakeResponse(flags, 1 << 24, 45, b"p1.empty", b"", b"test", b"mysql_native_password")
+        self.sock.sendall(build_packet(1, build_handshake_response(response)))
+        assert self.packet().payload[0] == 0xFE
+        self.sock.sendall(build_packet(3, b""))
+        assert self.packet().payload[0] == 0
+
+
 def test_a_new_certificate_is_taken_without_restart(gateway: Any, tmp_path: Path) -> None:
-    import dataclasses
-
-    from conftest import make_certificate
-
     folder = tmp_path / "new"
     folder.mkdir()
-    certificate_path, key_path = make_certificate(folder)
+    certificate_path, key_path = gateway.make_certificate(folder)
     config = dataclasses.replace(gateway.gateway._config, certificate_path=certificate_path, key_path=key_path)
     gateway.gateway.update(config)
     with gateway.connect(ssl=trusting_tls()) as connection:
