@@ -26,7 +26,7 @@ from tidegate.gateway.config import Route
 
 log = structlog.get_logger("agent")
 
-OF_GATEWAYS = ("gateways", "consumers", "routes")
+DRIFT_LOOK_S = 2.0
 OF_RESOLVERS = ("resolvers", "names")
 
 
@@ -51,12 +51,30 @@ class Agent:
         self._regional: dict[str, HostConfig] = {}
         self._errors: dict[str, str] = {}
         self._swept = False
+        self._config = HostConfig()
+        self._watching: asyncio.Task[None] | None = None
         self._kernel = ThreadPoolExecutor(1, thread_name_prefix="dataplane")
+
+    def start(self) -> None:
+        """Start the resolvers (gateways start with their region's first configuration) and the watch over drift."""
+        self._resolvers.start()
+        self._watching = asyncio.get_running_loop().create_task(self._watch_drift())
 
     # the Applier
 
     def status(self) -> HostStatus:
         return HostStatus(databases=self._engine.statuses(), errors=dict(self._errors))
+
+    async def _watch_drift(self) -> None:
+        """Apply one unchanged network again every few seconds, in turn: somebody may have deleted a link or a rule."""
+        turn = ""
+        while True:
+            await asyncio.sleep(DRIFT_LOOK_S)
+            later = sorted(vpc_id for vpc_id in self._config.networks if vpc_id > turn)
+            turn = later[0] if later else ""
+            if turn:
+                network = self._config.networks[turn]
+                await self._in_kernel(self._try, f"networks/{turn}", self._dataplane.apply_network, network)
 
     async def apply(self, old: HostConfig, new: HostConfig, delta: Delta) -> dict[str, str]:
         """Everything is tried; one part's failure is that part's error, and is tried again by the next apply."""
@@ -67,6 +85,7 @@ class Agent:
         self._put_databases(delta)
         await self._tell_gateways(old, new, delta)
         await self._in_kernel(self._drop_networks, delta)
+        self._config = new
         if not self._swept:
             await self._in_kernel(self._sweep, new)
             self._swept = True
@@ -74,6 +93,8 @@ class Agent:
 
     def leave(self) -> None:
         """We end; whatever runs goes on."""
+        if self._watching:
+            self._watching.cancel()
         for child in (*self._gateways.values(), self._resolvers):
             child.leave()
         self._kernel.shutdown(wait=True)

@@ -74,6 +74,8 @@ class Controller:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.last_error = ""
+        self.errors: Mapping[str, str] = {}
+        """the parts of the host that are not well, as the last apply told"""
 
     # being woken
 
@@ -193,7 +195,7 @@ class Controller:
         self._parts = {n.vpc.vpc_id: plan_network(n, self._settings.plan) for n in world.networks}
         self._config = plan_host(world, self._parts, self._settings.plan)
         self._planned = True
-        errors = await self._host.apply(self._config)
+        errors = self.errors = await self._host.apply(self._config)
         await asyncio.to_thread(self._settle_networks, list(world.networks), errors)
         for cluster in world.clusters:
             self._enqueue(("cluster", cluster.cluster_id))
@@ -204,7 +206,7 @@ class Controller:
         if network is None:
             return Outcome("ready", "It is gone.")
         self._put_network(network, plan_network(network, self._settings.plan))
-        errors = await self._host.apply(self._config)
+        errors = self.errors = await self._host.apply(self._config)
         outcomes = await asyncio.to_thread(self._settle_networks, [network], errors)
         return outcomes[0]
 
@@ -213,7 +215,7 @@ class Controller:
         if cluster is None:
             return Outcome("ready", "It is gone.")
         self._put_cluster(cluster, neighbours)
-        errors = await self._host.apply(self._config)
+        errors = self.errors = await self._host.apply(self._config)
         error = errors.get(f"databases/{cluster_id}") or errors.get(f"regions/{cluster.region_id}")
         database = self._databases.get(cluster_id)
         outcome = await asyncio.to_thread(self._settle_cluster, cluster, database, error)
