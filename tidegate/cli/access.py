@@ -1,0 +1,74 @@
+"""From the settings, or another machine's ``tidegate env``, to clients that are ready to call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidegate import installation
+from tidegate.cli.clients import AlibabaClient, CliError, OperatorClient, Server, TidbCloudClient
+from tidegate.settings import Settings, load_settings
+
+KEYS = (
+    "ALIBABA_CLOUD_ACCESS_KEY_ID",
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+    "TIDBCLOUD_PUBLIC_KEY",
+    "TIDBCLOUD_PRIVATE_KEY",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The clients of one installation."""
+
+    server: Server
+    alibaba: AlibabaClient
+    tidbcloud: TidbCloudClient
+
+
+def open_access(settings: Settings | None = None) -> Access:
+    """The clients.  TIDEGATE_HTTP in the environment (``eval "$(tidegate env)"``) wins, with the keys beside it;
+
+    otherwise the installation of the settings is asked for both.  Raises :class:`CliError`.
+    """
+    if os.environ.get("TIDEGATE_HTTP") and settings is None:
+        return build_access(os.environ)
+    settings = settings or load_settings()
+    if installation.describe(settings) is None:
+        raise CliError(f"Tidegate is not running (home: {settings.home}). Start it: tidegate up.")
+    return build_access(installation.load_environment(settings))
+
+
+def build_access(environ: Mapping[str, str]) -> Access:
+    """Raises :class:`CliError` naming the variables that are missing."""
+    missing = [name for name in ("TIDEGATE_HTTP", *KEYS) if not environ.get(name)]
+    if missing:
+        raise CliError(f'{", ".join(missing)} missing beside TIDEGATE_HTTP. Set all of them: eval "$(tidegate env)".')
+    server = choose_server(environ)
+    key_id, secret, public, private = (environ[name] for name in KEYS)
+    return Access(server, AlibabaClient(server, key_id, secret), TidbCloudClient(server, public, private))
+
+
+def choose_server(environ: Mapping[str, str]) -> Server:
+    """Plain http only where no wire is: on the loopback."""
+    address = environ["TIDEGATE_HTTP"]
+    host = address.rpartition(":")[0].strip("[]")
+    if host in ("localhost", "::1") or host.startswith("127."):
+        return Server("http", address)
+    ca = environ.get("TIDEGATE_CA")
+    return Server("https", environ.get("TIDEGATE_HTTPS", address), Path(ca) if ca else None)
+
+
+def open_operator(settings: Settings | None = None) -> OperatorClient:
+    """For the host's operator only: its token is a file that nobody else may read."""
+    settings = settings or load_settings()
+    running = installation.describe(settings)
+    if running is None:
+        raise CliError(f"Tidegate is not running (home: {settings.home}). Start it: tidegate up.")
+    try:
+        token = (settings.keys / "operator-token").read_text().strip()
+    except OSError as error:
+        raise CliError(f"The operator's token cannot be read ({error}). Ask as the user who runs Tidegate.") from error
+    return OperatorClient(Server("http", running.http), token)

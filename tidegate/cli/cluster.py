@@ -1,0 +1,175 @@
+"""``tidegate cluster``: TiDB clusters, through TiDB Cloud's API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from tidegate.cli.access import Access, open_access
+from tidegate.cli.calls import clusters, endpoints
+from tidegate.cli.clients import CliError, Json
+from tidegate.cli.connection_strings import HOST, build_strings
+from tidegate.cli.reports import (
+    Format,
+    Output,
+    PasswordStdin,
+    choose_password,
+    out,
+    print_facts,
+    print_json,
+    print_rows,
+    progress,
+    show_password_once,
+    wait_until,
+)
+
+app = typer.Typer(
+    help="TiDB clusters: create, list, show, password, connect, delete.",
+    epilog="Example: tidegate cluster create orders",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+Cluster = Annotated[str, typer.Argument(metavar="CLUSTER", help="the cluster's name or id")]
+CREATE_TIMEOUT_S = 180.0
+
+
+@app.command(epilog="Example: tidegate cluster create orders --region alicloud-ap-southeast-1")
+def create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="4 to 64 letters, digits and dashes")],
+    region: Annotated[str, typer.Option(help="<cloud>-<region>")] = clusters.DEFAULT_REGION,
+    min_rcu: Annotated[int | None, typer.Option(help="with --max-rcu: an Essential cluster, from 2000")] = None,
+    max_rcu: Annotated[int | None, typer.Option(help="with --min-rcu: up to 100000")] = None,
+    password_stdin: PasswordStdin = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Create a cluster and wait until it is ACTIVE.
+
+    The root password comes from stdin, from TIDEGATE_CLUSTER_PASSWORD, or is made and shown once.
+    """
+    if (min_rcu is None) != (max_rcu is None):
+        raise CliError("--min-rcu and --max-rcu belong together: give both (Essential) or none (Starter).")
+    rcu = (min_rcu, max_rcu) if min_rcu is not None and max_rcu is not None else None
+    api = open_access().tidbcloud
+    password, made = choose_password(password_stdin)
+    with progress(f"creating cluster {name}") as tell:
+        cluster_id = clusters.create_cluster(api, name, region, password, rcu)["clusterId"]
+        tell(f"starting TiDB of {name} ({cluster_id})")
+        cluster = wait_until(
+            lambda: clusters.look_active(api, cluster_id), f"ACTIVE of cluster {name}", CREATE_TIMEOUT_S
+        )
+    facts = describe(cluster)
+    if made and output is Format.JSON:
+        facts["root_password"] = password
+    print_facts(facts, output)
+    if made and output is Format.TABLE:
+        show_password_once(password)
+
+
+@app.command("list", epilog="Example: tidegate cluster list -o json")
+def list_(output: Output = Format.TABLE) -> None:
+    """All clusters of this account."""
+    rows = [describe(cluster) for cluster in clusters.list_clusters(open_access().tidbcloud)]
+    print_rows(rows, ("name", "cluster_id", "state", "plan", "region", "user_prefix"), output)
+
+
+@app.command(epilog="Example: tidegate cluster show orders")
+def show(cluster: Cluster, output: Output = Format.TABLE) -> None:
+    """One cluster; -o json gives TiDB Cloud's own object."""
+    found = clusters.find_cluster(open_access().tidbcloud, cluster)
+    if output is Format.JSON:
+        print_json(found)
+    else:
+        print_facts(describe(found), output)
+
+
+@app.command(epilog="Example: tidegate cluster password orders   (or: ... --password-stdin < file)")
+def password(cluster: Cluster, password_stdin: PasswordStdin = False) -> None:
+    """Set the root password: typed, from stdin, from TIDEGATE_CLUSTER_PASSWORD, or made and shown once."""
+    api = open_access().tidbcloud
+    found = clusters.find_cluster(api, cluster)
+    chosen, made = choose_password(password_stdin, prompt="New root password")
+    clusters.set_password(api, found["clusterId"], chosen)
+    out.print(f"The password of {found['userPrefix']}.root is set.", markup=False)
+    if made:
+        show_password_once(chosen)
+
+
+@app.command(epilog="Example: tidegate cluster connect orders --with 'MySQL CLI'")
+def connect(
+    cluster: Cluster,
+    endpoint: Annotated[str | None, typer.Option(help="whose domain is the host; none: the only one there is")] = None,
+    connect_with: Annotated[str | None, typer.Option("--with", help="only this entry, for example 'MySQL CLI'")] = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """What the Connect dialog shows for a private endpoint: what to paste where, and the connection strings."""
+    access = open_access()
+    found = clusters.find_cluster(access.tidbcloud, cluster)
+    service, zones, region = clusters.private_service(found)
+    host = choose_host(access, service, endpoint)
+    strings = build_strings(f"{found['userPrefix']}.root", host, found["endpoints"]["private"]["port"])
+    if connect_with is not None and connect_with not in strings:
+        raise CliError(f"There is no entry {connect_with!r}. There are: {', '.join(strings)}.")
+    if connect_with is not None:
+        strings = {connect_with: strings[connect_with]}
+    facts = {"service_name": service, "availability_zone_ids": zones, "region_id": region, "host": host}
+    if output is Format.JSON:
+        print_json(facts | {"connect_with": strings})
+    elif connect_with is not None:
+        out.print(strings[connect_with], markup=False)
+    else:
+        print_dialog(facts, strings)
+
+
+@app.command(epilog="Example: tidegate cluster delete orders --yes")
+def delete(
+    cluster: Cluster,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
+) -> None:
+    """Delete a cluster with all its data."""
+    api = open_access().tidbcloud
+    found = clusters.find_cluster(api, cluster)
+    if not yes:
+        typer.confirm(f"Delete {found['displayName']} ({found['clusterId']}) and all its data?", abort=True)
+    with progress(f"deleting cluster {found['displayName']}"):
+        clusters.delete_cluster(api, found["clusterId"])
+        wait_until(lambda: clusters.look_gone(api, found["clusterId"]), f"the end of {cluster}", CREATE_TIMEOUT_S)
+    out.print(f"{found['displayName']} is deleted.", markup=False)
+
+
+def describe(cluster: Json) -> dict[str, Any]:
+    """The facts people ask for, in our words.  A cluster without private endpoints says so."""
+    facts = {
+        "name": cluster["displayName"],
+        "cluster_id": cluster["clusterId"],
+        "state": cluster["state"],
+        "plan": cluster.get("servicePlan", ""),
+        "region": cluster["region"]["name"].removeprefix("regions/"),
+        "user_prefix": cluster.get("userPrefix", ""),
+        "root_user": f"{cluster.get('userPrefix', '')}.root",
+    }
+    try:
+        service, zones, region = clusters.private_service(cluster)
+    except CliError:
+        return facts | {"private_endpoint": f"not available on {cluster['region']['cloudProvider']}"}
+    return facts | {"service_name": service, "availability_zone_ids": zones, "region_id": region}
+
+
+def choose_host(access: Access, service: str, endpoint: str | None) -> str:
+    """The endpoint's *Domain Name of Endpoint Service*; a placeholder while it is not clear which endpoint is meant."""
+    region = endpoints.region_of_service(service)
+    if region is None:
+        return HOST
+    if endpoint is not None:
+        return str(endpoints.find_endpoint(access.alibaba, [region], endpoint)["EndpointDomain"])
+    found = endpoints.list_endpoints(access.alibaba, [region], ServiceName=service)
+    return str(found[0]["EndpointDomain"]) if len(found) == 1 else HOST
+
+
+def print_dialog(facts: dict[str, Any], strings: dict[str, str]) -> None:
+    print_facts(facts, Format.TABLE)
+    if facts["host"] == HOST:
+        out.print("\n<HOST> is the Domain Name of Endpoint Service: tidegate endpoint show ENDPOINT", markup=False)
+    for label, text in strings.items():
+        out.print(f"\n{label}", style="bold")
+        out.print(text, markup=False)

@@ -1,0 +1,83 @@
+"""The command ``tidegate``: all commands put together, and every error turned into one sentence.
+
+Exit status: 0 done; 1 refused or failed, with one sentence on stderr; 2 a command line that cannot be read;
+130 interrupted.  ``vpc exec`` answers with its command's own status.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+from tidegate import __version__
+from tidegate.cli import cluster, demo, down, endpoint, env, processes, status, up, vpc
+from tidegate.cli.clients import CliError
+from tidegate.cli.reports import err
+
+MANUAL = """Private endpoints to real TiDB clusters, on your own machine.
+
+Start it with `tidegate up`, see the whole path with `tidegate demo`, point existing clients here with
+`eval "$(tidegate env)"`. TIDEGATE_HOME says where everything is kept.
+"""
+
+app = typer.Typer(
+    help=MANUAL,
+    epilog="Example: tidegate up --detach && tidegate status",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tidegate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: bool = typer.Option(False, "--version", help="show the version", callback=show_version, is_eager=True),
+) -> None:
+    """Nothing of its own: only what stands before a command."""
+
+
+for part in (up, down, status, env, demo, processes):
+    part.register(app)
+for name, family in (("vpc", vpc.app), ("cluster", cluster.app), ("endpoint", endpoint.app)):
+    app.add_typer(family, name=name)
+
+
+def main() -> int:
+    """The entry point; never a traceback for what a user can mend."""
+    try:
+        app(prog_name="tidegate", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except BrokenPipeError:
+        return 1
+    except known_errors() as error:
+        err.print(f"tidegate: {error}", markup=False, style="red" if err.is_terminal else None)
+        return 1
+    return 0
+
+
+def known_errors() -> tuple[type[Exception], ...]:
+    """Those whose text is a sentence for people.  Anything else is a fault of ours and keeps its traceback."""
+    from tidegate.agent.world import WorldError
+    from tidegate.installation import InstallationError
+    from tidegate.settings import SettingsError
+
+    return CliError, SettingsError, WorldError, InstallationError
+
+
+if __name__ == "__main__":
+    sys.exit(main())

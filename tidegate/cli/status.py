@@ -1,0 +1,96 @@
+"""``tidegate status``: a summary, then one sentence per resource of what is wrong and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from tidegate import installation
+from tidegate.cli.access import open_operator
+from tidegate.cli.clients import CliError, Json
+from tidegate.cli.reports import Format, Output, out, print_json
+from tidegate.settings import load_settings
+
+ORDER = {"failed": 0, "working": 1, "ready": 2}
+STYLES = {"failed": "red", "working": "yellow", "ready": "green"}
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: tidegate status -o json")(status)
+
+
+def status(
+    everything: Annotated[
+        bool, typer.Option("--all", help="also the regions' services, which are always there")
+    ] = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Say what runs, and of each resource in one sentence what is wrong and why.
+
+    Exit status: 0 all is well or on its way, 1 something failed or nothing runs.
+    """
+    settings = load_settings()
+    running = installation.describe(settings)
+    if running is None:
+        raise CliError(f"Tidegate is not running (home: {settings.home}). Start it: tidegate up.")
+    report = open_operator(settings).get("/status")
+    report["address"], report["processes"] = running.http, running.pids
+    if output is Format.JSON:
+        print_json(report)
+    else:
+        out.print(f"http://{running.http}  https://{running.http}  home {settings.home}", markup=False)
+        out.print(render(report, everything))
+    if is_wrong(report):
+        raise typer.Exit(1)
+
+
+def is_wrong(report: Json) -> bool:
+    return not report["agent"]["connected"] or bool(report["agent"]["errors"]) or report["phases"]["failed"] > 0
+
+
+def summarize(report: Json) -> str:
+    """The first line: is all well, and if not, how much is not."""
+    phases = report["phases"]
+    total = sum(phases.values())
+    if not report["agent"]["connected"]:
+        return f"The agent is not connected: {report['agent']['reason']}"
+    if is_wrong(report):
+        parts = f", {len(report['agent']['errors'])} parts of the host" if report["agent"]["errors"] else ""
+        return f"Not well: {phases['failed']} of {total} resources failed{parts}."
+    if phases["working"]:
+        return f"{phases['working']} of {total} resources are on their way; nothing failed."
+    return f"All is well: {total} resources, all as wished."
+
+
+def choose_rows(resources: Sequence[Json], everything: bool) -> list[Json]:
+    """What is wrong first.  Services that are ready say nothing new: left out unless asked for."""
+    shown = [r for r in resources if everything or r["kind"] != "service" or r["phase"] != "ready"]
+    return sorted(shown, key=lambda r: (ORDER.get(r["phase"], 0), r["kind"], r["name"], r["id"]))
+
+
+def render(report: Json, everything: bool = False) -> Group:
+    """For ``status`` once, and for ``up`` again and again."""
+    lines: list[Any] = [Text(summarize(report), style="red" if is_wrong(report) else "green")]
+    for part, sentence in sorted(report["agent"]["errors"].items()):
+        lines.append(Text(f"  host: {part}: {sentence}", style="red"))
+    rows = choose_rows(report["resources"], everything)
+    if rows:
+        lines.append(_table(rows))
+    return Group(*lines)
+
+
+def _table(rows: Sequence[Json]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("KIND", "NAME", "ID", "REGION", "STATE", "WHY"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "KIND")
+    for row in rows:
+        cells = (row["kind"].replace("_", " "), row["name"], row["id"], row["region_id"], row["state"], row["reason"])
+        table.add_row(
+            *(Text(cell) for cell in cells), style=STYLES.get(row["phase"]) if row["phase"] != "ready" else None
+        )
+    return table

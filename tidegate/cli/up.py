@@ -1,0 +1,74 @@
+"""``tidegate up``: start everything on this machine, and stay in front with a live status."""
+
+from __future__ import annotations
+
+import signal
+import time
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.live import Live
+
+from tidegate import installation
+from tidegate.cli.access import open_operator
+from tidegate.cli.clients import CliError
+from tidegate.cli.reports import err, out, progress
+from tidegate.cli.status import render
+from tidegate.settings import Settings, load_settings
+
+REFRESH_S = 1.0
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: tidegate up --detach")(up)
+
+
+def up(
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="leave it running in the background")] = False,
+) -> None:
+    """Start Tidegate on this machine; Ctrl-C stops it again, --detach leaves it running."""
+    settings = load_settings()
+    with progress("starting Tidegate") as tell:
+        running = installation.start(settings, tell)
+    out.print(f"Tidegate runs: http://{running.http} and https://{running.http} (CA: {running.ca_path})")
+    out.print('Point clients here: eval "$(tidegate env)"', markup=False)
+    if detach:
+        out.print("Look: tidegate status    Stop: tidegate down")
+        return
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        watch(settings)
+    except KeyboardInterrupt:
+        with progress("stopping Tidegate") as tell:
+            installation.stop(settings, tell)
+        out.print("Stopped. Nothing is left running; clusters keep their data.")
+
+
+def watch(settings: Settings) -> None:
+    """Show the status until interrupted.  What dies meanwhile is said, not mended: that is the agent's work."""
+    operator = open_operator(settings)
+    with Live(console=err, auto_refresh=False) if err.is_terminal else _Quiet() as screen:
+        while True:
+            try:
+                screen.update(render(operator.get("/status")), refresh=True)
+            except CliError as error:
+                screen.update(str(error), refresh=True)
+            time.sleep(REFRESH_S)
+
+
+class _Quiet:
+    """In the place of a live screen where there is no terminal: a service log needs no picture each second."""
+
+    def __enter__(self) -> _Quiet:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def update(self, _: object, *, refresh: bool) -> None:
+        pass
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
