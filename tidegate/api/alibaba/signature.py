@@ -19,6 +19,7 @@ import base64
 import hashlib
 import hmac
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -146,20 +147,25 @@ class NonceMemory:
     """Nonces seen, per access key, as long as the time stamp they came with would still be taken.
 
     Bounded: at most ``per_key`` for one key; then its calls are throttled until the oldest expire.  Lost with
-    the process: within 15 minutes of a restart an overheard request could be replayed once.
+    the process: within 15 minutes of a restart an overheard request could be replayed once.  Any thread may call.
     """
 
     def __init__(self, per_key: int = 100_000) -> None:
         self._per_key = per_key
         self._seen: dict[str, set[str]] = {}
         self._by_minute: dict[int, list[tuple[str, str]]] = {}
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return sum(map(len, self._seen.values()))
 
     def remember(self, presented: Presented, now: datetime) -> Fault | None:
         """Note a verified request's nonce.  A Fault means: refuse it."""
-        self._forget_before(now)
+        with self._lock:
+            self._forget_before(now)
+            return self._note(presented, now)
+
+    def _note(self, presented: Presented, now: datetime) -> Fault | None:
         seen = self._seen.setdefault(presented.access_key_id, set())
         if presented.nonce in seen:
             return Fault("SignatureNonceUsed")
