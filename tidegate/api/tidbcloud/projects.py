@@ -1,0 +1,41 @@
+"""Projects, from IAM (``reference/tidbcloud.md`` 2.6): an organization has one, its default project."""
+
+from __future__ import annotations
+
+from tidegate.api.tidbcloud.call import Call
+from tidegate.api.tidbcloud.paging import parse_size, take_page
+from tidegate.api.tidbcloud.wire import Json
+from tidegate.domain.accounts import Account
+
+
+def list_projects(call: Call) -> Json:
+    """snake_case, and no totalSize: IAM is so."""
+    account_id = call.caller.account_id
+    with call.context.store.read() as tx:
+        account = tx.accounts.get(account_id)
+        clusters = tx.clusters.count(account_id=account_id)
+        keys = tx.access_keys.count(account_id=account_id, active=True)
+    found = [account] if account is not None and account.project_id else []
+    size = parse_size(call.query.get("pageSize"), default=100)
+    page = take_page(found, _key, token=call.query.get("pageToken", ""), size=size, skip=0, mark="projects")
+    return {
+        "projects": [_build_project(item, clusters, keys) for item in page.items],
+        "nextPageToken": page.next_token,
+    }
+
+
+def _key(account: Account) -> tuple[float, str]:
+    return account.created_at.timestamp(), account.project_id
+
+
+def _build_project(account: Account, clusters: int, keys: int) -> Json:
+    """Here nobody but API keys acts for an organization, so they are counted as its users."""
+    return {
+        "id": account.project_id,
+        "org_id": account.account_id,
+        "name": "Default Project",
+        "cluster_count": clusters,
+        "user_count": keys,
+        "create_timestamp": str(int(account.created_at.timestamp())),
+        "aws_cmek_enabled": False,
+    }
