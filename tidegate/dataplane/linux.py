@@ -279,14 +279,13 @@ class LinuxDataPlane:
         """Create and label it.  A namespace without a label is a predecessor's half work, and swept as such."""
         self._step(f"namespace {owner.kind}")
         new = name not in self._namespaces.names()
+        self._known_owners()[name] = owner  # before it is there: should we fail, we still know whose it is
         self._namespaces.create(name)
-        self._known_owners().setdefault(name, None)
         self._step(f"label {owner.kind}")
         with self._links(name) as links:
             lo = links.link("lo")
             assert lo is not None
             labelled = links.set_alias(lo, wiring.build_alias(owner))
-        self._known_owners()[name] = owner
         if new:
             self._tables.pop(name, None)
         return new or labelled
