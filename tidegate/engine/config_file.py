@@ -100,4 +100,4 @@ def _section(name: str, table: Table) -> list[str]:
 
 def _scalar(value: Any) -> str:
     # JSON's strings, numbers and booleans are TOML's, but for DEL, which TOML wants escaped too.
-    return json.dumps(value).replace("\x7f", "\\u007f")
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

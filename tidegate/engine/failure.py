@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import re
 import signal
+from pathlib import Path
 
-from tidegate.engine.folder import Folder, tail_line
+from tidegate.engine.folder import Folder
 
 _KNOWN = (
     (
@@ -32,6 +33,33 @@ _KNOWN = (
 )
 
 
+_FATAL = re.compile(r"^(panic|fatal error)|\[(FATAL|ERROR|PANIC)\]|^\S*error:", re.IGNORECASE)
+_TAIL_BYTES = 16384
+
+
+def decide_telling_line(text: str, plain: bool) -> str:
+    """Of a server's output: the last line that is an error's; ``plain``: else the last one at all."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if _FATAL.search(line)]
+    last = errors[-1:] or (lines[-1:] if plain else [])
+    return last[0][:300] if last else ""
+
+
+def read_last_words(folder: Folder) -> str:
+    """Why it ended, in its own words: a panic on its console, else an error in its log; else empty."""
+    said = decide_telling_line(_tail(folder.console), plain=True)
+    return said or decide_telling_line(_tail(folder.log), plain=False)
+
+
+def _tail(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            return file.read(_TAIL_BYTES).decode(errors="replace")
+    except OSError:
+        return ""
+
+
 def decide_reason(last_line: str, status: int | None) -> str:
     """One sentence from the server's last words and its exit status (minus the signal's number, or None)."""
     how = _describe_status(status)
@@ -53,7 +81,7 @@ def _describe_status(status: int | None) -> str:
 
 def describe_exit(folder: Folder, status: int | None) -> str:
     """:func:`decide_reason` from what the server left in its folder."""
-    return decide_reason(tail_line((folder.console, folder.log)), status)
+    return decide_reason(read_last_words(folder), status)
 
 
 def describe_os_error(error: OSError) -> str:

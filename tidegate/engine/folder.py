@@ -165,29 +165,3 @@ def _next_data(descriptor: int, position: int, size_bytes: int) -> int:
     except OSError:
         # ENXIO: nothing but a hole from here to the end.
         return size_bytes
-
-
-def tail_line(paths: tuple[Path, ...], size_bytes: int = 16384) -> str:
-    """The last line that says something in the first of ``paths`` that has one, at most 300 characters."""
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                file.seek(max(0, path.stat().st_size - size_bytes))
-                text = file.read(size_bytes).decode(errors="replace")
-        except OSError:
-            continue
-        if line := decide_telling_line(text):
-            return line
-    return ""
-
-
-_TELLING = re.compile(r"^(panic|fatal error|\[FATAL\])|\[FATAL\]|^\S*error:", re.IGNORECASE)
-
-
-def decide_telling_line(text: str) -> str:
-    """Of a server's output: the last fatal line, else the last line that is not a stack trace's."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for line in reversed(lines):
-        if _TELLING.search(line):
-            return line[:300]
-    return lines[-1][:300] if lines else ""

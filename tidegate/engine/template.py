@@ -18,7 +18,8 @@ import pymysql
 
 from tidegate.engine.bootstrap import MAINTENANCE_USER, build_native_hash, plan_template
 from tidegate.engine.config_file import build_template_config
-from tidegate.engine.folder import Folder, copy_tree, tail_line, write_secret
+from tidegate.engine.failure import read_last_words
+from tidegate.engine.folder import Folder, copy_tree, write_secret
 from tidegate.engine.process import (
     Server,
     forget_process,
@@ -101,7 +102,7 @@ def _check_bootstrap(work: Folder, server: Server, key: str) -> None:
             if error.args[0] != 2003 or time.monotonic() > deadline_s:  # CR_CONN_HOST_ERROR
                 raise TemplateError(f"TiDB's bootstrap went wrong: {error.args[-1]}") from error
             if not is_alive(server):
-                said = tail_line((work.console, work.log))
+                said = read_last_words(work)
                 raise TemplateError(f"tidb-server ended during its bootstrap: {said or 'without a word'}") from error
             time.sleep(0.02)
             continue

@@ -50,6 +50,7 @@ from tidegate.engine.process import (
     scan_servers,
     spawn_server,
     stop_server,
+    wait_gone,
 )
 from tidegate.engine.session import (
     SessionError,
@@ -315,6 +316,9 @@ class TidbEngine:
             return
         folder = cluster_folder(self._root, cluster_id)
         server = cluster.server
+        if server is not None and isinstance(error, SessionError):
+            # A dying server's connections break a moment before it is gone, and its end says more than they do.
+            wait_gone(server, 0.3)
         if server is not None and not is_alive(server):
             reason = describe_exit(folder, exit_status(server.pid))
             forget_process(server.pid)
