@@ -7,6 +7,7 @@ to the TLS handshake or to whoever takes the session over.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 import ssl
@@ -91,6 +92,15 @@ async def until_gone(sock: socket.socket) -> None:
     except OSError:
         return
     await asyncio.get_running_loop().create_future()
+
+
+def close_socket(sock: socket.socket) -> None:
+    """Close, with TLS's own goodbye where there is room for it."""
+    if isinstance(sock, ssl.SSLSocket):
+        # "Not now" is an OSError too: the goodbye is sent, the peer's is not waited for.
+        with contextlib.suppress(OSError, ValueError):
+            sock.unwrap()
+    sock.close()
 
 
 async def drain(sock: socket.socket, limit_bytes: int = 1 << 20) -> None:

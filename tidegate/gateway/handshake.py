@@ -84,6 +84,7 @@ FAST_AUTH_OK, FULL_AUTH_WANTED, KEY_WANTED = b"\x03", b"\x04", b"\x02"
 # presence only, for "(using password: YES)".
 STUB_AUTH = b"\0" * 20
 READ_BYTES = 16384
+USER_SHOWN = 96  # characters; TiDB allows 32 for a name without the prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +250,8 @@ class Handshake:
 
     @property
     def user(self) -> str | None:
-        """The full SQL user name, once the client said it; unprintable bytes are replaced."""
-        return self._response.user.decode("utf-8", "replace") if self._response else None
+        """The full SQL user name for messages and logs, once the client said it; a hostile one is cut short."""
+        return self._response.user.decode("utf-8", "replace")[:USER_SHOWN] if self._response else None
 
     @property
     def client_read_bytes(self) -> int:

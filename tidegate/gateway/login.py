@@ -68,7 +68,7 @@ class Login:
         self.close()
 
     def close(self) -> None:
-        self.client.close()
+        channel.close_socket(self.client)
         if self.server is not None:
             self.server.close()
 
@@ -149,6 +149,8 @@ class Login:
             ready = waking.result()
         except WakeError as error:
             return self._handshake.wake_failed(str(error))
+        except TimeoutError:
+            return self._not_woken(client_gone=False)
         finally:
             waking.cancel()
             gone.cancel()

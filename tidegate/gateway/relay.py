@@ -3,7 +3,8 @@
 It rides on asyncio's ``add_reader``: one recv into a shared buffer, one send, nothing kept unless the receiver is
 slow.  Then the rest of that one read waits, the sender is not read, and TCP slows it down: memory is bounded by
 ``BUFFER_BYTES`` per direction.  An epoll loop of our own and a selector that bypasses asyncio were measured
-beside it and gained nothing beyond the noise with 16 sessions, so the simplest stays.
+beside it and gained nothing beyond the noise with 16 sessions, nor did splice(2) through a pipe at any size
+beat recv and send with this buffer (14 Gbit/s either way, equal CPU; 2026-11, kernel 6.18).  So the simplest stays.
 
 A TLS client is an :class:`ssl.SSLSocket`: recv and send are the same calls, only the errors for "not now" differ.
 A database connection is always plain.
@@ -17,6 +18,8 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from tidegate.gateway.channel import close_socket
 
 BUFFER_BYTES = 256 * 1024
 TLS_RECORD_BYTES = 16384
@@ -102,6 +105,10 @@ class Relay:
         except OSError as error:
             self.close(f"{flow.name} to {self._other(flow).name}: {error}")
             return
+        except Exception:
+            # asyncio would call us again at once, for ever: a mistake of ours ends one session, not the loop.
+            self.close("an error of the gateway")
+            raise
         if flow.ended and not flow.waiting:
             self._end_flow(flow)
         if not self._over:
@@ -207,12 +214,3 @@ def shut_down(sock: socket.socket) -> None:
     """Pass an end of stream on; a peer that is gone already needs none."""
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_WR)
-
-
-def close_socket(sock: socket.socket) -> None:
-    """Close, with TLS's own goodbye where there is room for it."""
-    if isinstance(sock, ssl.SSLSocket):
-        # "Not now" is an OSError too: the goodbye is sent, the peer's is not waited for.
-        with contextlib.suppress(OSError, ValueError):
-            sock.unwrap()
-    sock.close()

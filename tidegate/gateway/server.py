@@ -111,6 +111,14 @@ class Gateway:
         now = asyncio.get_running_loop().time()
         return [session.view(now) for session in self._table.open.values()]
 
+    def end_sessions(self, fabric_address: str, reason: str) -> int:
+        """Close the sessions of an endpoint that is gone or no longer allowed; how many there were."""
+        doomed = [s for s in self._table.open.values() if s.consumer.fabric_address == fabric_address]
+        for session in doomed:
+            if session.relay is not None:
+                session.relay.close(reason)
+        return len(doomed)
+
     # ---- accepting
 
     def _accept(self) -> None:
@@ -180,6 +188,7 @@ class Gateway:
     async def _serve(self, client: socket.socket, consumer: Consumer, host: str, port: int) -> None:
         session_id, begun = next(self._ids), asyncio.get_running_loop().time()
         login: Login | None = None
+        carried = False  # by somebody else, who closes the sockets
         try:
             handshake = self._new_handshake(session_id, client, consumer, (host, port))
             login = Login(self._world(), handshake, client)
@@ -187,18 +196,18 @@ class Gateway:
             if isinstance(outcome, Done):
                 session = self._new_session(session_id, consumer, f"{host}:{port}", login, handshake)
                 self._carry(session, login, outcome)
+                carried = True
                 return
             duration = asyncio.get_running_loop().time() - begun
             self._report_refusal(session_id, consumer, f"{host}:{port}", handshake, outcome.refusal, duration)
             await login.refuse(outcome)
-        except BaseException:
-            # Cancelled by stop, or an error of ours: no socket may outlive it.
-            if login is None:
-                client.close()
-            else:
-                login.close()
-            raise
+        except Exception:
+            log.exception("gateway session failed on our side", session_id=session_id)
+        except asyncio.CancelledError:
+            pass  # by ``stop``
         finally:
+            if not carried:
+                client.close() if login is None else login.close()
             self._table.end_login(consumer.endpoint_id)
 
     def _world(self) -> LoginWorld:
@@ -272,6 +281,13 @@ class Gateway:
         self._report("opened", session, "relay")
         session.relay.start(done.ok + done.to_client, done.to_server)
 
+    def _tell(self, event: SessionEvent) -> None:
+        """A flow log that fails must not take sessions with it."""
+        try:
+            self._on_event(event)
+        except Exception:
+            log.exception("gateway cannot write its flow log", session_id=event.session_id)
+
     def _report(
         self,
         event: Literal["opened", "closed"],
@@ -280,7 +296,7 @@ class Gateway:
         reason: str | None = None,
     ) -> None:
         view, consumer = session.view(asyncio.get_running_loop().time()), session.consumer
-        self._on_event(
+        self._tell(
             SessionEvent(
                 event,
                 session.session_id,
@@ -309,7 +325,7 @@ class Gateway:
     ) -> None:
         self._table.count_login(refusal.outcome)
         route = handshake.route if handshake else None
-        self._on_event(
+        self._tell(
             SessionEvent(
                 "refused",
                 session_id,

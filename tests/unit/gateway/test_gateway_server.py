@@ -247,6 +247,33 @@ def test_stop_ends_sessions_and_logins() -> None:
     with_world(test)
 
 
+def test_the_sessions_of_a_deleted_endpoint_are_ended() -> None:
+    """Its packets stop anyway; without this the database would keep the session until keepalive gives up."""
+
+    async def test(world: World) -> None:
+        _, reader, _ = await world.log_in(b"p1.root")
+        assert world.gateway.end_sessions("100.64.9.9", "endpoint deleted") == 0
+        assert world.gateway.end_sessions("127.0.0.1", "endpoint deleted") == 1
+        assert await reader.read() == b""
+        assert world.events[-1].close_reason == "endpoint deleted"
+
+    with_world(test)
+
+
+def test_a_flow_log_that_fails_takes_no_session_with_it() -> None:
+    async def test(world: World) -> None:
+        def full(event: SessionEvent) -> None:
+            raise OSError("No space left on device")
+
+        world.gateway._on_event = full
+        packet, reader, writer = await world.log_in(b"p1.root")
+        assert packet == Packet(4, build_ok())
+        writer.write(b"a query")
+        assert await reader.readexactly(7) == b"a query"
+
+    with_world(test)
+
+
 def test_stop_may_wait_for_sessions_to_end() -> None:
     async def test(world: World) -> None:
         _, reader, writer = await world.log_in(b"p1.root")
