@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from tidegate import installation
@@ -54,11 +55,17 @@ def build_access(environ: Mapping[str, str]) -> Access:
 def choose_server(environ: Mapping[str, str]) -> Server:
     """Plain http only where no wire is: on the loopback."""
     address = environ["TIDEGATE_HTTP"]
-    host = address.rpartition(":")[0].strip("[]")
-    if host in ("localhost", "::1") or host.startswith("127."):
+    if is_loopback(address.rpartition(":")[0].strip("[]")):
         return Server("http", address)
     ca = environ.get("TIDEGATE_CA")
     return Server("https", environ.get("TIDEGATE_HTTPS", address), Path(ca) if ca else None)
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def open_operator(settings: Settings | None = None) -> OperatorClient:

@@ -1,0 +1,123 @@
+"""The pure parts of the commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tidegate.cli.calls.clusters import private_service
+from tidegate.cli.calls.endpoints import region_of_service
+from tidegate.cli.calls.networks import plan_subnets
+from tidegate.cli.clients import CliError
+from tidegate.cli.connection_strings import HOST, build_strings
+from tidegate.cli.endpoint import refuse_service
+from tidegate.cli.reports import PASSWORD_VARIABLE, choose_password, make_password
+from tidegate.cli.status import choose_rows, is_wrong, summarize
+from tidegate.cli.vpc import resolver_text
+
+SERVICE = "com.aliyuncs.privatelink.ap-southeast-1.epsrv-t4nabc"
+
+
+@pytest.mark.parametrize(
+    ("cidr", "count", "subnets"),
+    [
+        ("10.0.0.0/16", 1, ["10.0.0.0/24"]),
+        ("10.0.0.0/16", 3, ["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24"]),
+        ("10.0.0.0/24", 2, ["10.0.0.0/25", "10.0.0.128/25"]),
+        ("10.0.0.0/28", 1, ["10.0.0.0/28"]),
+    ],
+)
+def test_subnets_are_cut_from_the_front(cidr: str, count: int, subnets: list[str]) -> None:
+    assert plan_subnets(cidr, count) == subnets
+
+
+@pytest.mark.parametrize(("cidr", "count"), [("10.0.0.0/28", 3), ("10.0.0.1/16", 1), ("ten", 1)])
+def test_no_room_is_said_before_anything_is_made(cidr: str, count: int) -> None:
+    with pytest.raises(CliError):
+        plan_subnets(cidr, count)
+
+
+def cluster(private: dict[str, Any], cloud: str = "alicloud") -> dict[str, Any]:
+    region = {"name": f"regions/{cloud}-x", "regionId": "x", "cloudProvider": cloud}
+    return {"displayName": "orders", "region": region, "endpoints": {"private": private}}
+
+
+def test_the_dialogs_three_values() -> None:
+    found = cluster({"host": "h", "port": 4000, "alicloud": {"serviceName": SERVICE, "availabilityZone": ["xa", "xb"]}})
+    assert private_service(found) == (SERVICE, ["xa", "xb"], "x")
+
+
+def test_a_gcp_cluster_has_none() -> None:
+    """The how-to page's first limit, in a sentence that names the cloud and the way out."""
+    with pytest.raises(CliError, match=r"hosted on gcp.*Alibaba Cloud or AWS"):
+        private_service(cluster({}, "gcp"))
+
+
+def test_cross_region_is_named_as_such() -> None:
+    """The cloud's API only says that the service does not exist; the name tells us more."""
+    assert region_of_service(SERVICE) == "ap-southeast-1"
+    assert region_of_service("com.amazonaws.vpce.us-east-1.vpce-svc-0") is None
+    assert "cross-region endpoints are not" in refuse_service(SERVICE, "ap-northeast-1")
+    assert "No service" in refuse_service(SERVICE, "ap-southeast-1")
+
+
+def test_made_passwords() -> None:
+    """They go into URLs, quotes and options; and the cloud wants four kinds of letters."""
+    for password in (make_password() for _ in range(200)):
+        assert len(password) == 16 and password[0].isalnum()
+        assert any(c.isupper() for c in password) and any(c.islower() for c in password)
+        assert any(c.isdigit() for c in password) and set(password) & set("-_.~")
+        assert not set(password) & set("'\"\\$`@:/ ")
+
+
+def test_a_given_password_is_not_shown_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, "from the environment")
+    assert choose_password(from_stdin=False) == ("from the environment", False)
+
+
+def test_strings_hold_what_the_user_must_not_type() -> None:
+    """No TLS options: the cloud's private templates have none."""
+    strings = build_strings("3p.root", "ep-1.x", 4000, "p@ss/word")
+    assert strings["General > Connection String"] == "mysql://3p.root:p%40ss%2Fword@ep-1.x:4000/test"
+    assert strings["MySQL CLI"] == "mysql --comments -u '3p.root' -h ep-1.x -P 4000 -D 'test' -p'p@ss/word'"
+    assert "ssl" not in "".join(strings.values()).lower()
+    assert HOST in build_strings("3p.root")["General > Connection String"]
+
+
+def test_the_vpcs_resolver_is_the_only_one() -> None:
+    assert [line for line in resolver_text().splitlines() if "nameserver" in line] == [
+        "nameserver 100.100.2.136",
+        "nameserver 100.100.2.138",
+    ]
+
+
+def report(failed: int = 0, working: int = 0, connected: bool = True, **errors: str) -> dict[str, Any]:
+    agent = {"connected": connected, "reason": "it is gone", "errors": errors}
+    return {"agent": agent, "phases": {"ready": 2, "working": working, "failed": failed}, "resources": []}
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence", "wrong"),
+    [
+        (report(), "All is well: 2 resources, all as wished.", False),
+        (report(working=1), "1 of 3 resources are on their way; nothing failed.", False),
+        (report(failed=1), "Not well: 1 of 3 resources failed.", True),
+        (report(networks="x"), "Not well: 0 of 2 resources failed, 1 parts of the host.", True),
+        (report(connected=False), "The agent is not connected: it is gone", True),
+    ],
+)
+def test_summary(found: dict[str, Any], sentence: str, wrong: bool) -> None:
+    assert summarize(found) == sentence
+    assert is_wrong(found) is wrong
+
+
+def test_what_is_wrong_comes_first() -> None:
+    """And services that are always there do not hide it."""
+    rows = [
+        {"kind": "service", "phase": "ready", "name": "", "id": "1"},
+        {"kind": "vpc", "phase": "ready", "name": "a", "id": "2"},
+        {"kind": "vpc", "phase": "failed", "name": "b", "id": "3"},
+    ]
+    assert [row["id"] for row in choose_rows(rows, everything=False)] == ["3", "2"]
+    assert [row["id"] for row in choose_rows(rows, everything=True)] == ["3", "1", "2"]
