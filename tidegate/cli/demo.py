@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from typing import Annotated
 
@@ -102,8 +103,9 @@ def conclude(stage: Stage, failure: str, address: str, runs: bool) -> None:
 
 def further(settings: Settings, language: str) -> str:
     """Commands to paste; the home is named when it is not the default."""
-    home = f"TIDEGATE_HOME={settings.home} " if os.environ.get("TIDEGATE_HOME") else ""
+    home = (f"export TIDEGATE_HOME={shlex.quote(str(settings.home))}",) if os.environ.get("TIDEGATE_HOME") else ()
     commands = (
+        *home,
         "tidegate status",
         "tidegate cluster list",
         "tidegate endpoint list",
@@ -111,4 +113,4 @@ def further(settings: Settings, language: str) -> str:
         'eval "$(tidegate env)"',
         "tidegate down",
     )
-    return "\n".join([say(language, "further"), *(f"  {home}{command}" for command in commands)])
+    return "\n".join([say(language, "further"), *(f"  {command}" for command in commands)])

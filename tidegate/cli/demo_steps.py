@@ -62,6 +62,9 @@ def create_endpoint(stage: Stage, orders: Orders, cidr: str) -> Place:
         vpc, subnet = make_network(stage, REGION, name, cidr)
         group_id = networks.create_group(api, vpc, "allow-4000")
         networks.allow_ingress(api, REGION, group_id, "4000/4000", cidr)
+        # The program's place takes the first address, in the second VPC too: so the endpoint's address is nobody's
+        # there, and who dials it there cannot meet itself.
+        networks.ensure_interface(api, vpc, networks.EXEC_NAME)
     with stage.step("verify"):
         if endpoints.verify_service(api, REGION, orders.service_name) is None:
             raise CliError(f"Verify found no service {orders.service_name} in {REGION} (Tidegate's side).")
