@@ -25,7 +25,7 @@ from tidegate.dns.message import (
     parse_query,
     udp_limit,
 )
-from tidegate.dns.sockets import DNS_KINDS, DnsError, Kind, OpenSocket, explain, require_files
+from tidegate.dns.sockets import DNS_KINDS, Kind, OpenSocket, explain, require_files
 from tidegate.dns.upstream import Upstreams
 from tidegate.dns.zone import NameTable, decide_answer
 
@@ -153,7 +153,7 @@ class DnsServer:
             for address in config.addresses:
                 for kind in DNS_KINDS:
                     resolver.sockets.append((kind, self._open_one(config.namespace, kind, address)))
-        except DnsError:
+        except BaseException:  # whatever open_socket met inside the namespace: no half-open resolver stays
             for _, sock in resolver.sockets:
                 sock.close()
             raise

@@ -36,7 +36,7 @@ class Upstreams:
             for upstream in upstreams:
                 response = await self._ask_one(parse_upstream(upstream), question, tcp=tcp)
                 if response is not None:
-                    return replace_id(response, question.message.id)
+                    return replace_id(response, question.ident)
             return None
         finally:
             self._waiting[vpc_id] -= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.opcode
@@ -113,6 +114,25 @@ def test_an_answer_is_accepted_only_for_its_question():
     other = dns.message.make_query("other.example", "A", id=0x1234)
     assert not is_answer_to(query, asked.end, dns.message.make_response(other).to_wire())
     assert not is_answer_to(query, asked.end, reply[:20])
+
+
+def test_remembered_answers_carry_each_clients_own_id():
+    """Results are remembered by everything but the id; an answer with another client's id is thrown away."""
+    for ident in (1, 2, 0xFFFF, 2):
+        wire = dns.message.make_query(NAME, "A", id=ident).to_wire()
+        asked = parse_query(wire)
+        answer = dns.message.from_wire(build_answer(asked, Answer(addresses=("10.0.0.9",)), 512))
+        assert answer.id == asked.ident == ident
+        assert asked.wire == wire
+    newer = dns.message.make_query(NAME, "A", use_edns=1, id=7).to_wire()
+    assert refusal(newer) == refusal(b"\x00\x08" + newer[2:]) == dns.rcode.BADVERS
+
+
+def test_a_long_question_is_answered_too():
+    padded = dns.message.make_query(NAME, "A", use_edns=0, options=[dns.edns.GenericOption(12, b"\0" * 400)])
+    asked = parse_query(padded.to_wire())
+    assert isinstance(asked, Question)
+    assert dns.message.from_wire(build_answer(asked, Answer(addresses=("10.0.0.9",)), 512)).id == padded.id
 
 
 @given(st.binary(max_size=600))
