@@ -51,7 +51,7 @@ def demo(
     failure = perform(stage, keep, started)
     if not keep and not was_running:
         installation.stop(settings, lambda _: None)
-    conclude(stage, failure, address, keep or was_running)
+    conclude(stage, failure, address, keep, was_running)
     if output is Format.JSON:
         print_json(stage.findings.build_json())
     if failure:
@@ -91,25 +91,26 @@ def perform_steps(stage: Stage) -> tuple[Orders, Place]:
     return orders, place
 
 
-def conclude(stage: Stage, failure: str, address: str, runs: bool) -> None:
+def conclude(stage: Stage, failure: str, address: str, kept: bool, was_running: bool) -> None:
     """The last lines: did it hold, where is it, how to look further."""
     if not failure:
         total = stage.words("total", seconds=stage.findings.elapsed_s["total"])
         stage.console.print(f"\n{total}", style="bold green", markup=False)
+    runs = kept or was_running
     stage.console.print(stage.words("kept" if runs else "was", address=address), markup=False)
     if runs:
-        stage.console.print(further(stage.settings, stage.language), markup=False)
+        stage.console.print(further(stage.settings, stage.language, kept), markup=False)
 
 
-def further(settings: Settings, language: str) -> str:
-    """Commands to paste; the home is named when it is not the default."""
+def further(settings: Settings, language: str, kept: bool) -> str:
+    """Commands to paste; the home is named when it is not the default.  ``kept``: the demo's own VPC is there."""
     home = (f"export TIDEGATE_HOME={shlex.quote(str(settings.home))}",) if os.environ.get("TIDEGATE_HOME") else ()
     commands = (
         *home,
         "tidegate status",
         "tidegate cluster list",
         "tidegate endpoint list",
-        "tidegate vpc exec app -- ip address",
+        *(("tidegate vpc exec app -- ip address",) if kept else ()),
         'eval "$(tidegate env)"',
         "tidegate down",
     )
