@@ -73,6 +73,8 @@ class Controller:
         self._work = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self.settled = False
+        """the agent that is connected now has been told the whole host"""
         self.last_error = ""
         self.errors: Mapping[str, str] = {}
         """the parts of the host that are not well, as the last apply told"""
@@ -89,6 +91,7 @@ class Controller:
         """The agent's push.  ``first``: a new agent, which knows nothing and has told everything."""
         if first:
             self._databases = dict(status.databases)
+            self.settled = False
             self._enqueue(WHOLE_HOST)
         for cluster_id, database in status.databases.items():
             self._databases[cluster_id] = database
@@ -197,6 +200,7 @@ class Controller:
         self._planned = True
         errors = self.errors = await self._host.apply(self._config)
         await asyncio.to_thread(self._settle_networks, list(world.networks), errors)
+        self.settled = True
         for cluster in world.clusters:
             self._enqueue(("cluster", cluster.cluster_id))
         return Outcome("ready", f"The host has {len(world.networks)} VPCs and {len(world.clusters)} clusters.")
