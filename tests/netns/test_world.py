@@ -14,7 +14,15 @@ import pytest
 from netns_witness import eventually, mounts
 from netns_world import World
 
-from tidegate.agent.world import NamedNamespaces, process_start, stop_world, world_processes
+from tidegate.agent.world import (
+    NamedNamespaces,
+    WorldError,
+    explain_refusal,
+    process_start,
+    require_tools,
+    stop_world,
+    world_processes,
+)
 
 PROJECT = Path(__file__).parents[2]
 ORDINARY_USER = "tgtest"
@@ -142,6 +150,71 @@ def test_a_reused_pid_is_not_the_holder() -> None:
     child = subprocess.Popen(["true"])
     assert eventually(lambda: process_start(child.pid) is None), "a zombie counts as gone"
     child.wait()
+
+
+def resolver_in(bare_world: World, etc: Path) -> subprocess.CompletedProcess[str]:
+    """``cat /etc/resolv.conf`` inside, on a host whose /etc is the given folder."""
+    bare_world.namespaces.create("a")
+    s = bare_world.settings
+    inner = [sys.executable, "-c", ENTER, str(s.home), str(s.run), "0", "a", "cat", "/etc/resolv.conf"]
+    script = f'mount --bind {etc} /etc; cd {PROJECT}; exec "$@"'
+    return subprocess.run(
+        ["unshare", "-m", "sh", "-ec", script, "sh", *inner], text=True, capture_output=True, check=False
+    )
+
+
+@pytest.mark.parametrize("target", ["plain", "link", "relative link"])
+def test_the_resolver_wherever_the_file_really_is(bare_world: World, tmp_path: Path, target: str) -> None:
+    """systemd-resolved, NetworkManager and resolvconf all make /etc/resolv.conf a link to somewhere."""
+    etc, real = tmp_path / "etc", tmp_path / "real.conf"
+    etc.mkdir()
+    real.write_text("nameserver 127.0.0.53")
+    if target == "plain":
+        (etc / "resolv.conf").write_text("nameserver 127.0.0.53")
+    else:
+        (etc / "resolv.conf").symlink_to(real if target == "link" else f"..{real}")
+    done = resolver_in(bare_world, etc)
+    assert done.stdout == "nameserver 100.100.2.136\n", done.stderr
+    assert real.read_text() == "nameserver 127.0.0.53"
+
+
+@pytest.mark.parametrize("dangling", [True, False])
+def test_a_host_without_resolv_conf_is_told_so(bare_world: World, tmp_path: Path, dangling: bool) -> None:
+    """The command runs all the same; one line says what is missing and how to mend it."""
+    etc = tmp_path / "etc"
+    etc.mkdir()
+    if dangling:
+        (etc / "resolv.conf").symlink_to(tmp_path / "nowhere")
+    done = resolver_in(bare_world, etc)
+    assert "sudo touch" in done.stderr and "No such file" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "value", "remedy"),
+    [
+        (
+            "kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+            "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
+        ("kernel/unprivileged_userns_clone", "0", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
+        ("user/max_user_namespaces", "0", "sudo sysctl -w user.max_user_namespaces=10000"),
+        ("nothing/to/see", "1", "docker"),
+    ],
+)
+def test_a_host_that_forbids_user_namespaces(tmp_path: Path, file: str, value: str, remedy: str) -> None:
+    """Ubuntu 24.04, old Debian, hardened kernels, containers: each with its own remedy."""
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text(value + "\n")
+    said = explain_refusal(PermissionError(1, "Operation not permitted"), tmp_path)
+    assert remedy in said and "\n" not in said
+
+
+def test_a_host_without_nft(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tidegate.agent.world.TOOL_PATH", "/nonexistent")
+    with pytest.raises(WorldError, match=r"no `nft`.*apt-get install nftables"):
+        require_tools()
 
 
 # -- as an ordinary user -------------------------------------------------------------------------------------

@@ -121,10 +121,12 @@ class LinuxDataPlane:
             owner = Owner("network", config.vpc_id, config.provider_namespace)
             changed |= self._make_namespace(config.namespace, owner)
         changed |= self._load_rules(config.namespace, _NETWORK_FIXED, network_pieces(config))
-        changed |= self._converge_router(config, known)
+        gone, come = (None, config) if known is None else wiring.narrow(known, config)
+        changed |= self._converge_router(come, gone)
         if known is None:
             changed |= self._make_fabric(config)
-        changed |= self._converge_fabric_routes(config, known)
+        changed |= self._converge_services(config, known)
+        changed |= self._converge_consumers(come, gone)
         for host in config.hosts:
             if known is None or host not in known.hosts:
                 changed |= self._make_host(config, host)
@@ -170,26 +172,29 @@ class LinuxDataPlane:
                 changed |= _ready(links, link, f"{vpc} {config.namespace}", {hop: mac})
         return changed
 
-    def _converge_fabric_routes(self, config: NetworkConfig, known: NetworkConfig | None) -> bool:
-        changed = False
-        for name, link, hop, plan in (
-            (config.namespace, wiring.FABRIC_LINK, wiring.PROVIDER_HOP, wiring.plan_services),
-            (
-                config.provider_namespace,
-                wiring.fabric_link(config.vpc_id),
-                wiring.VPC_HOP,
-                wiring.plan_consumers,
-            ),
-        ):
-            want = plan(config)
-            if known is not None and plan(known) == want:
-                continue
-            self._step(f"fabric routes {link}")
-            with self._links(name) as links:
-                index = _index(links, link)
-                have = read_routes(index) if known is None else {Route(network, hop, index) for network in plan(known)}
-                changed |= _converge_routes(links, have, {Route(network, hop, index) for network in want})
-        return changed
+    def _converge_services(self, config: NetworkConfig, known: NetworkConfig | None) -> bool:
+        # All endpoints, not only those that changed: they share the gateway's route.
+        want = wiring.plan_services(config)
+        have = None if known is None else wiring.plan_services(known)
+        return self._converge_hops(config.namespace, wiring.FABRIC_LINK, wiring.PROVIDER_HOP, have, want)
+
+    def _converge_consumers(self, config: NetworkConfig, known: NetworkConfig | None) -> bool:
+        want = wiring.plan_consumers(config)
+        have = None if known is None else wiring.plan_consumers(known)
+        link = wiring.fabric_link(config.vpc_id)
+        return self._converge_hops(config.provider_namespace, link, wiring.VPC_HOP, have, want)
+
+    def _converge_hops(
+        self, namespace: str, link: str, hop: str, have: frozenset[str] | None, want: frozenset[str]
+    ) -> bool:
+        """Routes over one end of a fabric link; ``have`` None asks the kernel what is there."""
+        if have == want:
+            return False
+        self._step(f"fabric routes {link}")
+        with self._links(namespace) as links:
+            index = _index(links, link)
+            there = read_routes(index) if have is None else {Route(network, hop, index) for network in have}
+            return _converge_routes(links, there, {Route(network, hop, index) for network in want})
 
     # -- hosts -----------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidegate.dataplane import hops
 from tidegate.dataplane.config import HostInterface, NetworkConfig, RegionConfig
@@ -87,6 +87,15 @@ def plan_services(config: NetworkConfig) -> frozenset[str]:
 def plan_consumers(config: NetworkConfig) -> frozenset[str]:
     """Routes of the provider towards this VPC; with strict rp_filter also what the VPC may send as."""
     return frozenset(f"{e.fabric_address}/32" for e in config.endpoints if e.connected)
+
+
+def narrow(known: NetworkConfig, config: NetworkConfig) -> tuple[NetworkConfig, NetworkConfig]:
+    """Both configurations with only those endpoints in which they differ: the work is the difference's size."""
+    old = {e.interface_id: e for e in known.endpoints}
+    new = {e.interface_id: e for e in config.endpoints}
+    gone = tuple(e for e in known.endpoints if new.get(e.interface_id) != e)
+    come = tuple(e for e in config.endpoints if old.get(e.interface_id) != e)
+    return replace(known, endpoints=gone), replace(config, endpoints=come)
 
 
 def plan_host_links(config: NetworkConfig) -> dict[str, HostInterface]:
