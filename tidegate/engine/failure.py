@@ -33,7 +33,9 @@ _KNOWN = (
 )
 
 
-_FATAL = re.compile(r"^(panic|fatal error)|\[(FATAL|ERROR|PANIC)\]|^\S*error:", re.IGNORECASE)
+_FATAL = re.compile(r"^(panic|fatal error)|\[(FATAL|PANIC)\]|^\S*error:", re.IGNORECASE)
+_LOG_HEAD = re.compile(r"^\[\d{4}/[^]]*\] \[[A-Z]+\] \[[^]]*\] ")
+"""Of TiDB's log: time, level, place in the source."""
 _TAIL_BYTES = 16384
 
 
@@ -42,7 +44,7 @@ def decide_telling_line(text: str, plain: bool) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if _FATAL.search(line)]
     last = errors[-1:] or (lines[-1:] if plain else [])
-    return last[0][:300] if last else ""
+    return _LOG_HEAD.sub("", last[0]).partition(" [stack=")[0][:300] if last else ""
 
 
 def read_last_words(folder: Folder) -> str:

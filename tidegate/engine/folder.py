@@ -88,6 +88,13 @@ def make_folder(folder: Folder) -> None:
         (folder.path / name).mkdir(mode=0o700)
 
 
+def turn_logs(folder: Folder) -> None:
+    """Begin the logs anew, so that what stands in them is this start's; the last start's are kept beside."""
+    for path in (folder.console, folder.log):
+        if path.exists():
+            path.replace(path.with_name(path.name + ".before"))
+
+
 def fill_folder(folder: Folder, template: Folder) -> None:
     """Give the cluster its first data; nothing when it has some.  Raises OSError (disk full among them)."""
     if folder.data.exists():

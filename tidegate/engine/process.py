@@ -92,7 +92,11 @@ def is_alive(server: Server) -> bool:
 def exit_status(pid: int) -> int | None:
     """The exit status of a child of ours that has ended: minus the signal's number when one killed it."""
     child = _children.get(pid)
-    return child.poll() if child is not None else None
+    try:
+        # Not poll(): that answers None while another thread is polling the same child.
+        return child.wait(1.0) if child is not None else None
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def forget_process(pid: int) -> None:

@@ -36,6 +36,7 @@ from tidegate.engine.folder import (
     list_folders,
     make_folder,
     sweep_deleted,
+    turn_logs,
 )
 from tidegate.engine.process import (
     STOP_GRACE_S,
@@ -262,7 +263,7 @@ class TidbEngine:
         if not folder.data.exists():
             fill_folder(folder, require_template(self._root, binary, self._template_memory_bytes))
         folder.config.write_text(build_server_config(folder.path, wish))
-        folder.console.unlink(missing_ok=True)
+        turn_logs(folder)
         server = spawn_server(binary, folder.config, namespace, folder.console)
         cluster.server = replace(server, start_seq=wish.start_seq)
         save_record(folder.record, cluster.server)

@@ -146,6 +146,8 @@ def test_the_telling_line_is_the_panic_and_not_its_stack() -> None:
     text = "starting\npanic: boom\n\ngoroutine 1 [running]:\nmain.main()\n\t/x/main.go:1 +0x1\n"
     assert decide_telling_line(text, plain=True) == "panic: boom"
     assert decide_telling_line("[WARN] [x] nothing\n", plain=False) == ""
+    logged = '[2026/11/23 08:57:29.032 +00:00] [FATAL] [terror.go:309] ["unexpected"] [error="bind: x"] [stack="y"]'
+    assert decide_telling_line(logged, plain=False) == '["unexpected"] [error="bind: x"]'
 
 
 def test_a_refusal_of_the_system_is_a_sentence() -> None:
