@@ -1,0 +1,86 @@
+"""A gateway's process: inside one region's provider namespace, told by the agent who may go where."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Callable
+from logging.handlers import RotatingFileHandler
+
+import msgspec
+import structlog
+from prometheus_client import CollectorRegistry
+
+from tidegate.agent.appliers import GatewayApplier
+from tidegate.agent.channel import ConfigServer
+from tidegate.agent.child import child_socket
+from tidegate.agent.config import HostStatus
+from tidegate.agent.world import open_namespaces
+from tidegate.app.metrics import write_metrics
+from tidegate.app.process import run, until_told
+from tidegate.gateway.config import GatewayConfig, SessionEvent
+from tidegate.gateway.directory import PushedDirectory
+from tidegate.gateway.server import Gateway
+from tidegate.settings import Settings
+
+log = structlog.get_logger("app")
+
+
+FLOW_LOG_BYTES = 16 << 20
+FLOW_LOG_FILES = 5
+
+
+def run_gateway(settings: Settings, region_id: str) -> None:
+    """The gateway of one region, inside its provider namespace, until SIGTERM."""
+    with open_namespaces(settings).inside(region_id):
+        run(_gateway(settings, region_id))
+
+
+async def _gateway(settings: Settings, region_id: str) -> None:
+    registry = CollectorRegistry()
+    directory = PushedDirectory(lambda cluster_id: server.push(HostStatus(wakes=(cluster_id,))))
+    flow_log = _flow_log(settings, region_id)
+    gateways: list[Gateway] = []
+
+    async def start(config: GatewayConfig) -> Gateway:
+        gateway = Gateway(config, directory, flow_log, registry=registry)
+        await gateway.start(_listening(config))
+        gateways.append(gateway)
+        return gateway
+
+    name = f"gateway-{region_id}"
+    server = ConfigServer(child_socket(settings.run, name), GatewayApplier(region_id, directory, start))
+    await server.start()
+    writing = asyncio.create_task(write_metrics(registry, settings.run / "metrics" / f"{name}.prom"))
+    try:
+        await until_told()
+    finally:
+        writing.cancel()
+        await server.close()
+        for gateway in gateways:
+            await gateway.stop()
+
+
+def _listening(config: GatewayConfig) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((config.address, config.port))
+    sock.listen(4096)
+    return sock
+
+
+def _flow_log(settings: Settings, region_id: str) -> Callable[[SessionEvent], None]:
+    """One JSON line per session event, in files that rotate."""
+    path = settings.logs / f"flow-{region_id}.jsonl"
+    handler = RotatingFileHandler(path, maxBytes=FLOW_LOG_BYTES, backupCount=FLOW_LOG_FILES, encoding="utf-8")
+    lines = logging.Logger(f"flow.{region_id}")
+    lines.addHandler(handler)
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+    def write(event: SessionEvent) -> None:
+        line = stamp(None, "", msgspec.to_builtins(event))
+        lines.info(json.dumps(line, ensure_ascii=False))
+
+    return write

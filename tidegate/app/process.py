@@ -1,0 +1,66 @@
+"""What every process of ours does: settings, logs, a loop until it is told to end, one sentence if it cannot start."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import structlog
+
+from tidegate.settings import Settings
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(main)
+
+
+async def until_told() -> None:
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    await told.wait()
+
+
+def call_on(loop: asyncio.AbstractEventLoop, function: Callable[[Any], None], value: Any) -> None:
+    """From any thread; a loop that has ended needs to hear nothing more."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(function, value)
+
+
+def configure_logging(settings: Settings, process: str) -> None:
+    """JSON lines on stderr, each with the process it comes from."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+
+
+@contextlib.contextmanager
+def plain_words() -> Iterator[None]:
+    """A process that cannot start says one sentence, last on stderr, and ends with 2."""
+    try:
+        yield
+    except Exception as error:
+        if not type(error).__module__.startswith("tidegate."):
+            raise
+        print(error, file=sys.stderr, flush=True)
+        sys.exit(2)
+
+
+def make_folders(settings: Settings) -> None:
+    for folder in (settings.home, settings.run, settings.logs, settings.keys, settings.clusters):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)

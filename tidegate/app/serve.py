@@ -1,0 +1,153 @@
+"""The process of APIs, store and controller."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import socket
+from pathlib import Path
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from tidegate.agent.client import AgentClient
+from tidegate.agent.config import HostStatus
+from tidegate.api.alibaba.gateway import AlibabaAdapter
+from tidegate.api.certificates import CaFiles, ensure_ca, ensure_certificate
+from tidegate.api.chain import build_app
+from tidegate.api.listener import Listener, build_ssl_context
+from tidegate.api.operator.adapter import OperatorAdapter
+from tidegate.api.operator.inventory import AgentHealth
+from tidegate.api.operator.token import ensure_token
+from tidegate.api.tidbcloud.adapter import TidbCloudAdapter
+from tidegate.app.metrics import FileCollector, ResourceCollector
+from tidegate.app.process import run, until_told
+from tidegate.controller.loop import Controller, ControllerSettings
+from tidegate.controller.plan import PlanSettings, gateway_names
+from tidegate.domain.catalogue import REGIONS
+from tidegate.domain.status import Kind
+from tidegate.operations import accounts, clusters, services
+from tidegate.operations.context import Context
+from tidegate.settings import Settings
+from tidegate.store.store import Store
+
+log = structlog.get_logger("app")
+
+
+def run_serve(settings: Settings) -> None:
+    """APIs, store and controller, until SIGTERM."""
+    run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    store = Store(settings.store_url)
+    store.migrate()
+
+    def wake(kind: Kind, resource_id: str) -> None:
+        controller.wake(kind, resource_id)
+
+    context = Context(store, wake)
+    keys = accounts.ensure_first_accounts(context)
+    services.ensure_region_services(context)
+    ca = ensure_ca(settings.keys)
+    write_credentials(settings, keys)
+
+    def heard(status: HostStatus, first: bool) -> None:
+        controller.host_changed(status, first=first)
+        for cluster_id in status.wakes:
+            asyncio.get_running_loop().run_in_executor(None, clusters.wake_cluster, context, cluster_id)
+
+    agent = AgentClient(settings.agent_socket, heard)
+    controller = Controller(
+        store,
+        agent,
+        ControllerSettings(_plan_settings(settings, store, ca), settings.resync_s, settings.cluster_idle_s),
+        on_idle=lambda cluster_id: clusters.sleep_cluster(context, cluster_id),
+    )
+    listener = _listener(settings, context, ca, agent, controller)
+    host, port = await listener.start()
+    tasks = [asyncio.create_task(agent.run()), asyncio.create_task(controller.run())]
+    _write_private(settings.run / "serve.address", f"{host}:{port}")
+    log.info("serve.ready", address=f"{host}:{port}")
+    try:
+        await until_told()
+    finally:
+        await listener.stop(grace_s=2.0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        store.close()
+
+
+def _listener(
+    settings: Settings, context: Context, ca: CaFiles, agent: AgentClient, controller: Controller
+) -> Listener:
+    def health() -> AgentHealth:
+        reason = "" if agent.connected else "The host's agent does not answer; start it again with `tidegate up`."
+        return AgentHealth(agent.connected, controller.last_error or reason, controller.errors)
+
+    def readiness() -> tuple[bool, list[str]]:
+        state = health()
+        if not state.connected:
+            return False, [state.reason]
+        return controller.settled, [] if controller.settled else ["The host is being made as the store wishes it."]
+
+    registry = CollectorRegistry()
+    registry.register(ResourceCollector(context.store))
+    registry.register(FileCollector(settings.run / "metrics"))
+    host, _, port = settings.listen.rpartition(":")
+    certificate, key = ensure_certificate(settings.keys, ca, "serve", _serve_names(host))
+    application = build_app(
+        alibaba=AlibabaAdapter(
+            context, find_key=lambda key_id: accounts.find_key(context, "alicloud", key_id), clock=context.now
+        ),
+        tidbcloud=TidbCloudAdapter(context),
+        operator=OperatorAdapter(context, token=ensure_token(settings.keys), agent_health=health),
+        registry=registry,
+        readiness=readiness,
+    )
+    return Listener(application, host, int(port), build_ssl_context(certificate, key))
+
+
+def _serve_names(host: str) -> list[str]:
+    return sorted({"localhost", "127.0.0.1", "::1", socket.gethostname(), host} - {"", "0.0.0.0", "::"})
+
+
+def _plan_settings(settings: Settings, store: Store, ca: CaFiles) -> PlanSettings:
+    """Each region's gateway gets a certificate for its own name and for every endpoint domain of its services."""
+    certificates: dict[str, tuple[str, str]] = {}
+    with store.read() as tx:
+        for region in REGIONS:
+            service_ids = tx.services.values("service_id", region_id=region.region_id)
+            names = gateway_names(region.region_id, service_ids)
+            paths = ensure_certificate(settings.keys, ca, f"gateway-{region.region_id}", names)
+            certificates[region.region_id] = (str(paths[0]), str(paths[1]))
+    return PlanSettings(
+        resolution=settings.resolution,
+        upstreams=tuple(part.strip() for part in settings.dns_upstreams.split(",") if part.strip()),
+        tls=settings.tls,
+        cluster_memory_bytes=settings.cluster_memory_mib << 20,
+        certificates=certificates,
+    )
+
+
+def write_credentials(settings: Settings, keys: accounts.FirstKeys) -> None:
+    """What ``tidegate env`` prints, readable by the owner only."""
+    credentials = {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": keys.alicloud.key_id,
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": keys.alicloud.secret,
+        "TIDBCLOUD_PUBLIC_KEY": keys.tidbcloud.key_id,
+        "TIDBCLOUD_PRIVATE_KEY": keys.tidbcloud.secret,
+    }
+    _write_private(settings.keys / "credentials.json", json.dumps(credentials))
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    temporary.replace(path)
