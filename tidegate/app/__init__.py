@@ -4,3 +4,7 @@
 
 People use ``tidegate up`` and ``tidegate down`` (``installation.py``), which run these.
 """
+
+from tidegate.app.main import main
+
+__all__ = ["main"]
