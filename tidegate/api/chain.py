@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -213,7 +214,10 @@ async def _answer(request: Request, adapter: Adapter) -> Response:
         return await adapter.handle(request, body)
     except Exception:
         # The traceback stays here: exception texts may hold values of the request, so the client gets none of it.
-        log.exception("request failed inside Tidegate", request_id=note_of(request).request_id)
+        # As text, because log renderers that draw tracebacks themselves may draw local variables, secrets included.
+        log.error(
+            "request failed inside Tidegate", request_id=note_of(request).request_id, traceback=traceback.format_exc()
+        )
         return adapter.refuse(request, "internal")
 
 

@@ -126,7 +126,6 @@ TABLE: tuple[Row, ...] = (
         field="IpProtocol",
     ),
     _ecs(r.Malformed, "InvalidIpPortRange.Malformed", 400, "The specified PortRange is not valid.", field="PortRange"),
-    _ecs(r.Malformed, "InvalidSecurityGroupId.Malformed", 400, "Too many groups.", field="SecurityGroupIds"),  # (own)
     _pl(r.Malformed, "IllegalParamFormat.{field}", "The param format of {field} is illegal."),
     _any(r.Malformed, "Invalid{field}.Malformed", 400, "The specified {field} is not valid."),
     _any(r.ZoneUnknown, "InvalidZoneId.NotFound", 404, "The specified ZoneId does not exist."),

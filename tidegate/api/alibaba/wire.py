@@ -82,7 +82,9 @@ class Parameters(Mapping[str, str]):
             value = json.loads(text)
         except (ValueError, RecursionError):
             raise Malformed(self._prefix + name, text[:64]) from None
-        if not isinstance(value, list) or len(value) > MAX_LIST or not all(isinstance(v, str) for v in value):
+        # ASCII: these are ids, and JSON can spell halves of characters that no database takes.
+        fits = isinstance(value, list) and len(value) <= MAX_LIST
+        if not fits or not all(isinstance(v, str) and v.isascii() for v in value):
             raise Malformed(self._prefix + name, text[:64])
         return value
 

@@ -1,0 +1,191 @@
+"""The whole API in one process: a real store, the real chain and adapter, requests signed by Alibaba's own signer.
+
+Nobody converges anything here, so ``play_controller`` writes what the controller would have found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote
+
+import anyio
+import httpx
+from alibabacloud_tea_openapi.utils import Utils
+from prometheus_client import CollectorRegistry
+
+from tidegate.api.alibaba.gateway import AlibabaAdapter
+from tidegate.api.chain import build_app
+from tidegate.domain.accounts import AccessKey
+from tidegate.domain.status import Status
+from tidegate.operations.accounts import ensure_first_accounts, find_key
+from tidegate.operations.context import Context
+from tidegate.operations.services import ensure_region_services, region_service
+from tidegate.store.store import Store
+
+VPC, ECS, PRIVATELINK, STS, LOCATION = "2016-04-28", "2014-05-26", "2020-04-15", "2015-04-01", "2015-06-12"
+HOST = "127.0.0.1:8090"
+REGION = "ap-southeast-1"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class Cloud:
+    """A caller with a key.  ``call`` answers (HTTP status, parsed JSON)."""
+
+    context: Context
+    app: Any
+    key: AccessKey
+    clock: Clock
+    registry: CollectorRegistry
+
+    def call(self, version: str, action: str, **parameters: Any) -> tuple[int, dict[str, Any]]:
+        response = self.send(self.acs3(version, action, {"RegionId": REGION, **parameters}))
+        return response.status_code, response.json()
+
+    def ok(self, version: str, action: str, **parameters: Any) -> dict[str, Any]:
+        status, answer = self.call(version, action, **parameters)
+        assert status == 200, answer
+        return answer
+
+    def refused(self, version: str, action: str, **parameters: Any) -> tuple[int, str, str]:
+        status, answer = self.call(version, action, **parameters)
+        assert status >= 400, answer
+        assert set(answer) == {"RequestId", "HostId", "Code", "Message", "Recommend"}
+        assert answer["HostId"] == HOST and uuid.UUID(answer["RequestId"]) and answer["RequestId"].isupper()
+        return status, answer["Code"], answer["Message"]
+
+    def acs3(
+        self, version: str, action: str, parameters: dict[str, Any], *, method: str = "POST", form: bool = False
+    ) -> httpx.Request:
+        """A request as today's SDKs sign it, parameters in the query or in a form body."""
+        query = {name: str(value) for name, value in parameters.items() if value is not None}
+        body = encode(query).encode() if form else b""
+        digest = hashlib.sha256(body).hexdigest()
+        headers = {
+            "host": HOST,
+            "x-acs-action": action,
+            "x-acs-version": version,
+            "x-acs-date": self.clock.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "x-acs-signature-nonce": uuid.uuid4().hex,
+            "x-acs-content-sha256": digest,
+            "accept": "application/json",
+        }
+        if form:
+            headers["content-type"] = "application/x-www-form-urlencoded"
+        signed = SimpleNamespace(method=method, pathname="/", query={} if form else query, headers=headers)
+        headers["Authorization"] = Utils.get_authorization(
+            signed, "ACS3-HMAC-SHA256", digest, self.key.key_id, self.key.secret
+        )
+        url = f"http://{HOST}/" + ("" if form else "?" + encode(query))
+        return httpx.Request(method, url, headers=headers, content=body)
+
+    def v1(
+        self, version: str, action: str, parameters: dict[str, Any], *, method: str = "GET", **common: str
+    ) -> httpx.Request:
+        """A request as Terraform and the CLI sign it."""
+        query = {
+            "Action": action,
+            "Version": version,
+            "Format": "JSON",
+            "AccessKeyId": self.key.key_id,
+            "SignatureMethod": "HMAC-SHA1",
+            "SignatureVersion": "1.0",
+            "SignatureNonce": uuid.uuid4().hex,
+            "Timestamp": self.clock.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            **{name: str(value) for name, value in parameters.items()},
+            **common,
+        }
+        query["Signature"] = Utils.get_rpcsignature(query, method, self.key.secret)
+        return httpx.Request(method, f"http://{HOST}/?{encode(query)}", headers={"host": HOST})
+
+    def send(self, request: httpx.Request) -> httpx.Response:
+        return send(self.app, request)
+
+
+def send(app: Any, request: httpx.Request) -> httpx.Response:
+    async def once() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), timeout=30) as client:
+            return await client.send(request)
+
+    return anyio.run(once)
+
+
+def encode(parameters: dict[str, str]) -> str:
+    return "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in parameters.items())
+
+
+def make_cloud(store: Store) -> Cloud:
+    context = Context(store)
+    ensure_region_services(context)
+    key = ensure_first_accounts(context).alicloud
+    clock, registry = Clock(), CollectorRegistry()
+    adapter = AlibabaAdapter(context, find_key=lambda key_id: find_key(context, "alicloud", key_id), clock=clock)
+    return Cloud(context, build_app(alibaba=adapter, registry=registry), key, clock, registry)
+
+
+def play_controller(store: Store) -> None:
+    """Every wish fulfilled: each resource is ready in its generation, and what is being deleted is gone."""
+    with store.write() as tx:
+        for kind, rows, name in (
+            ("vpc", tx.vpcs, "vpc_id"),
+            ("subnet", tx.subnets, "subnet_id"),
+            ("security_group", tx.security_groups, "group_id"),
+            ("interface", tx.interfaces, "interface_id"),
+            ("endpoint", tx.endpoints, "endpoint_id"),
+        ):
+            for row in rows.find():
+                key = getattr(row, name)
+                if row.deleting:
+                    rows.remove(key)
+                    tx.statuses.remove(kind, key)
+                else:
+                    tx.statuses.put(Status(kind, key, row.generation, "ready", "played"))
+        for endpoint in tx.endpoints.find():
+            tx.endpoints.put(replace(endpoint, ready_generation=endpoint.generation))
+        for zone in tx.endpoint_zones.find(deleting=True):
+            tx.endpoint_zones.remove(zone.endpoint_id, zone.zone_id)
+            tx.interfaces.remove(zone.interface_id)
+
+
+@dataclass
+class Network:
+    """A VPC with a subnet, a group that lets port 4000 in, and the region's service."""
+
+    vpc: str
+    subnet: str
+    group: str
+    service: str
+    service_id: str
+
+
+def make_network(cloud: Cloud, cidr: str = "10.0.0.0/16") -> Network:
+    vpc = cloud.ok(VPC, "CreateVpc", CidrBlock=cidr)["VpcId"]
+    subnet = cloud.ok(VPC, "CreateVSwitch", VpcId=vpc, ZoneId=f"{REGION}a", CidrBlock=cidr.replace("/16", "/24"))
+    group = cloud.ok(ECS, "CreateSecurityGroup", VpcId=vpc)["SecurityGroupId"]
+    service = region_service(cloud.context, f"alicloud-{REGION}")
+    assert service is not None
+    return Network(vpc, subnet["VSwitchId"], group, service.name, service.service_id)
+
+
+def make_endpoint(cloud: Cloud, network: Network, **more: Any) -> dict[str, Any]:
+    return cloud.ok(
+        PRIVATELINK,
+        "CreateVpcEndpoint",
+        **{"VpcId": network.vpc, "ServiceName": network.service, "SecurityGroupId.1": network.group, **more},
+    )
+
+
+def zone_of(network: Network, number: int = 1) -> dict[str, str]:
+    return {f"Zone.{number}.ZoneId": f"{REGION}a", f"Zone.{number}.VSwitchId": network.subnet}
