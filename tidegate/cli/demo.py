@@ -48,9 +48,11 @@ def demo(
     stage = Stage(settings, access, open_operator(settings), console, language)
     address = f"http://{running.http}"
     stage.tick(stage.words("started", address=address), time.monotonic() - started)
-    failure = perform(stage, keep, started)
-    if not keep and not was_running:
-        installation.stop(settings, lambda _: None)
+    try:
+        failure = perform(stage, keep, started)
+    finally:
+        if not keep and not was_running:
+            installation.stop(settings, lambda _: None)
     conclude(stage, failure, address, keep, was_running)
     if output is Format.JSON:
         print_json(stage.findings.build_json())
