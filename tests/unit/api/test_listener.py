@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -13,15 +14,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tidegate.api.body import BodyTooLargeError
 from tidegate.api.certificates import ensure_ca, ensure_certificate
-from tidegate.api.listener import (
-    BodyTooLargeError,
-    Limits,
-    Listener,
-    ListenError,
-    bind_listening,
-    build_ssl_context,
-)
+from tidegate.api.connection import Limits
+from tidegate.api.listener import Listener, ListenError, bind_listening, build_ssl_context
 
 GET = b"GET /x HTTP/1.1\r\nhost: h\r\n\r\n"
 
@@ -325,6 +321,39 @@ def test_over_the_limit_an_idle_connection_makes_room_and_busy_ones_do_not(keys)
                 assert b"200 OK" in await asyncio.wait_for(reader.read(4096), 5)
                 writer.close()
             idle[1].close()
+
+    asyncio.run(run())
+
+
+def test_out_of_descriptors_it_waits_instead_of_spinning(keys):
+    """A connection that cannot be accepted stays readable: the loop would spin on it and serve nobody else."""
+
+    async def run():
+        async with listening(keys) as (listener, port):
+            clients = [socket.socket() for _ in range(3)]
+            turns = 0
+            accept = listener._accept
+
+            def counted():
+                nonlocal turns
+                turns += 1
+                accept()
+
+            listener._accept = counted
+            listener._loop.add_reader(listener._socket, counted)
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(s.fileno() for s in clients) + 1, hard))
+            try:
+                for client in clients:
+                    client.connect(("127.0.0.1", port))
+                await until(lambda: turns > 0)
+                await asyncio.sleep(0.1)
+                assert turns <= 2
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            await until(lambda: len(listener._silent) == 3)
+            for client in clients:
+                client.close()
 
     asyncio.run(run())
 
