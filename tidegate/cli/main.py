@@ -1,14 +1,14 @@
 """The command ``tidegate``: all commands put together, and every error turned into one sentence.
 
-Exit status: 0 done; 1 refused or failed, with one sentence on stderr; 2 a command line that cannot be read;
-130 interrupted.  ``vpc exec`` answers with its command's own status.
+Exit status: 0 done; 1 refused, failed or interrupted, with one sentence on stderr; 2 a command line that cannot be
+read.  ``vpc exec`` answers with its command's own status.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 
-import click
 import typer
 
 from tidegate import __version__
@@ -52,17 +52,15 @@ for name, family in (("vpc", vpc.app), ("cluster", cluster.app), ("endpoint", en
 
 
 def main() -> int:
-    """The entry point; never a traceback for what a user can mend."""
+    """The entry point; never a traceback for what a user can mend.
+
+    typer itself ends the process for --help, a wrong command line (2) and Ctrl-C.
+    """
     try:
-        app(prog_name="tidegate", standalone_mode=False)
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return 130
+        app(prog_name="tidegate")
     except BrokenPipeError:
+        # Whoever read our output has enough (`| head`); python must not complain about it when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except known_errors() as error:
         err.print(f"tidegate: {error}", markup=False, style="red" if err.is_terminal else None)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from tidegate import installation
@@ -17,7 +15,7 @@ from tidegate.cli.reports import Format, Output, out, print_json
 from tidegate.settings import load_settings
 
 ORDER = {"failed": 0, "working": 1, "ready": 2}
-STYLES = {"failed": "red", "working": "yellow", "ready": "green"}
+STYLES = {"failed": "not bold red", "working": "not bold yellow", "ready": "not bold green"}
 
 
 def register(app: typer.Typer) -> None:
@@ -73,24 +71,19 @@ def choose_rows(resources: Sequence[Json], everything: bool) -> list[Json]:
     return sorted(shown, key=lambda r: (ORDER.get(r["phase"], 0), r["kind"], r["name"], r["id"]))
 
 
-def render(report: Json, everything: bool = False) -> Group:
-    """For ``status`` once, and for ``up`` again and again."""
-    lines: list[Any] = [Text(summarize(report), style="red" if is_wrong(report) else "green")]
+def render(report: Json, everything: bool = False) -> Text:
+    """For ``status`` once, and for ``up`` again and again: the summary, then one line per resource."""
+    text = Text(summarize(report), style="bold red" if is_wrong(report) else "bold green")
     for part, sentence in sorted(report["agent"]["errors"].items()):
-        lines.append(Text(f"  host: {part}: {sentence}", style="red"))
+        text.append(f"\nhost: {part}: {sentence}", style="red")
     rows = choose_rows(report["resources"], everything)
-    if rows:
-        lines.append(_table(rows))
-    return Group(*lines)
-
-
-def _table(rows: Sequence[Json]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("KIND", "NAME", "ID", "REGION", "STATE", "WHY"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "KIND")
+    widths = [max((len(cell) for cell in column), default=0) for column in zip(*map(_cells, rows), strict=True)]
     for row in rows:
-        cells = (row["kind"].replace("_", " "), row["name"], row["id"], row["region_id"], row["state"], row["reason"])
-        table.add_row(
-            *(Text(cell) for cell in cells), style=STYLES.get(row["phase"]) if row["phase"] != "ready" else None
-        )
-    return table
+        padded = "  ".join(f"{cell:<{width}}" for cell, width in zip(_cells(row), widths, strict=True))
+        text.append(f"\n{padded}  ", style=STYLES[row["phase"]])
+        text.append(row["reason"], style="not bold default")
+    return text
+
+
+def _cells(row: Json) -> tuple[str, str, str]:
+    return row["kind"].replace("_", " "), row["name"] or row["id"], row["state"]

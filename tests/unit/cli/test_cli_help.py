@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-import click
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from tidegate.cli.main import app
 
 
-def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     yield path
     for name, inner in getattr(command, "commands", {}).items():
         yield from commands(inner, (*path, name))
@@ -33,9 +33,9 @@ def test_help_has_an_example(path: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("path", [p for p in ALL if len(p) < 2 and p], ids=" ".join)
 def test_help_says_what_it_does(path: tuple[str, ...]) -> None:
     """The one line in the list of commands must not be empty."""
-    found = typer.main.get_command(app)
+    found: Any = typer.main.get_command(app)
     for name in path:
-        found = found.commands[name]  # type: ignore[attr-defined]
+        found = found.commands[name]
     assert found.get_short_help_str(200)
 
 
@@ -53,9 +53,9 @@ def test_every_promised_command_is_there() -> None:
 def test_no_option_takes_a_secret() -> None:
     """Arguments are visible to every user of the host (ps)."""
     for path in ALL:
-        found = typer.main.get_command(app)
+        found: Any = typer.main.get_command(app)
         for name in path:
-            found = found.commands[name]  # type: ignore[attr-defined]
+            found = found.commands[name]
         for parameter in found.params:
             secret = any(word in (parameter.name or "") for word in ("password", "secret", "token"))
             assert not secret or getattr(parameter, "is_flag", False), (path, parameter.name)
