@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,5 +59,7 @@ def bench(binary: Path, template: Path, namespace: Path, tmp_path: Path) -> Iter
     try:
         yield bench
     finally:
-        bench.engine.stop_all()
-        assert bench.processes() == []
+        # Killed, because a clean end takes 1.8 s and one test sees to that.
+        bench.engine.close()
+        for pid in bench.processes():
+            os.kill(pid, signal.SIGKILL)

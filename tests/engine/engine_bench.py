@@ -65,6 +65,14 @@ class Bench:
             time.sleep(0.005)
         raise AssertionError(f"it stayed {status}")
 
+    def wait_gone(self) -> None:
+        """Until the driver says that cluster a is deleted."""
+        deadline_s = time.monotonic() + 10
+        while self.gone != ["a"]:
+            assert time.monotonic() < deadline_s, self.status()
+            time.sleep(0.005)
+        self.gone.clear()
+
     def make(self, **changes: Any) -> DatabaseStatus:
         """Wish, and wait until the server answers exactly this wish."""
         config = self.config(**changes)

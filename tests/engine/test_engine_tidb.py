@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -177,10 +179,8 @@ def test_delete_leaves_nothing(bench: Bench) -> None:
     bench.make()
     bench.sql("CREATE TABLE test.t (a INT)")
     bench.engine.set_database("a", None)
-    deadline_s = time.monotonic() + 10
-    while bench.gone != ["a"] and time.monotonic() < deadline_s:
-        time.sleep(0.005)
-    assert bench.gone == ["a"] and bench.status() is None and bench.processes() == []
+    bench.wait_gone()
+    assert bench.status() is None and bench.processes() == []
     assert not (bench.root / "a").exists() and not list(bench.root.glob(".deleted-*"))
     bench.make()
     assert bench.sql("SHOW TABLES FROM test") == ()
@@ -252,3 +252,50 @@ def test_everything_of_a_cluster_is_private(bench: Bench) -> None:
     assert (folder / "maintenance.key").stat().st_mode & 0o777 == 0o600
     environment = Path(f"/proc/{bench.processes()[0]}/environ").read_bytes()
     assert {v.split(b"=")[0] for v in environment.split(b"\0") if v} <= {b"PATH", b"HOME", b"USER", b"TZ", b"GOGC"}
+
+
+def test_stop_all_ends_every_server_and_keeps_every_row(bench: Bench) -> None:
+    """``tidegate down``; a second one finds nothing to do, and nothing is started again behind it."""
+    bench.make()
+    bench.sql("CREATE TABLE test.t (a INT)")
+    bench.engine.stop_all()
+    bench.engine.stop_all()
+    assert bench.processes() == []
+    bench.engine = bench.another_engine()
+    bench.make()
+    assert bench.sql("SHOW TABLES FROM test") == (("t",),)
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from engine_bench import Bench
+bench = Bench(*map(Path, sys.argv[1:]))
+print("go", flush=True)
+bench.engine.set_database("a", bench.config())
+sys.stdin.read()
+"""
+
+
+def test_a_driver_that_is_killed_while_starting_leaves_one_server(bench: Bench) -> None:
+    """SIGKILL at many moments of a first start: the next driver ends with one server that answers."""
+    for pause_s in (0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.16):
+        driver = subprocess.Popen(
+            [sys.executable, "-c", DRIVER, str(bench.root), str(bench.binary), str(bench.namespace)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "PYTHONPATH": f"{Path(__file__).parent}:{Path(__file__).parents[2]}"},
+        )
+        assert driver.stdout is not None and driver.stdout.readline() == b"go\n"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            driver.wait(pause_s)
+        driver.kill()
+        driver.communicate()
+        bench.engine.adopt()
+        pid = bench.make().pid
+        assert bench.processes() == [pid]
+        assert bench.sql("SHOW TABLES FROM test") == ()
+        bench.engine.set_database("a", None)
+        bench.wait_gone()
+        assert [p.name for p in bench.root.iterdir() if not p.name.startswith(".template")] == []
