@@ -58,6 +58,10 @@ def root_command(folder: str) -> None:
     enter_command(settings_in(folder), "app", ["ip", "-json", "addr", "show", "eth0"], own_user=False)
 
 
+def long_command(folder: str) -> None:
+    enter_command(settings_in(folder), "app", ["sleep", "99"])
+
+
 def stage(name: str, folder: str) -> str:
     done = subprocess.run(
         [sys.executable, __file__, name, folder], text=True, capture_output=True, check=False, timeout=30
@@ -79,9 +83,12 @@ def main(folder: str) -> None:
     [link] = json.loads(stage("root_command", folder))
     assert link["addr_info"][0]["local"] == NETWORK.hosts[0].address
 
+    orphan = subprocess.Popen([sys.executable, __file__, "long_command", folder])
+    assert eventually(lambda: _comm(orphan.pid) == "sleep")
     os.kill(first, signal.SIGKILL)
     assert eventually(lambda: holder_pid(settings) is None)
     assert "vpc-a" in stage("agent", folder), "the world is made anew"
+    assert orphan.wait(5) != 0, "what ran in the dead world would hold its files and sockets"
     second = holder_pid(settings)
     assert second not in (None, first)
 
@@ -98,7 +105,7 @@ def _comm(pid: int) -> str:
     return Path(f"/proc/{pid}/comm").read_text().strip()
 
 
-STAGES = {"agent": agent, "command": command, "root_command": root_command}
+STAGES = {"agent": agent, "command": command, "root_command": root_command, "long_command": long_command}
 
 if __name__ == "__main__":
     if len(sys.argv) == 3:

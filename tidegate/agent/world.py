@@ -214,7 +214,11 @@ def start_holder(settings: Settings) -> int:
     settings.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _opened_lock(settings.run / "holder.lock") as lock:
         pid = holder_pid(settings)
-        return pid if pid is not None else _spawn_holder(settings.run, lock)
+        if pid is None:
+            # Processes of a world whose holder died still run in it: a database there would keep its files.
+            _end_processes(settings, None, grace_s=5.0)
+            pid = _spawn_holder(settings.run, lock)
+        return pid
 
 
 @contextlib.contextmanager
@@ -335,19 +339,17 @@ def _join(holder: int) -> None:
 def stop_world(settings: Settings, grace_s: float = 5.0) -> None:
     """Kill every process in the world, then the world.  Call it from outside; the caller is spared."""
     holder = holder_pid(settings) if settings.rootless else None
-    if settings.rootless and holder is None:
-        _record(settings.run).unlink(missing_ok=True)
-        return
     _end_processes(settings, holder, grace_s)
-    if holder is not None:
+    if not settings.rootless:
+        names = open_namespaces(settings)
+        for name in names.names():
+            names.delete(name)
+    elif holder is not None:
         _end([holder], signal.SIGKILL, 5.0)
-        _record(settings.run).unlink(missing_ok=True)
+    _record(settings.run).unlink(missing_ok=True)
+    for folder in ("netns", "exec"):
         with contextlib.suppress(OSError):
-            (settings.run / "netns").rmdir()
-        return
-    names = open_namespaces(settings)
-    for name in names.names():
-        names.delete(name)
+            (settings.run / folder).rmdir()
 
 
 def _end_processes(settings: Settings, holder: int | None, grace_s: float) -> None:
@@ -358,14 +360,33 @@ def _end_processes(settings: Settings, holder: int | None, grace_s: float) -> No
 
 
 def world_processes(settings: Settings, holder: int | None = None) -> list[int]:
-    """The processes in our user namespace or in one of our network namespaces; not holder, not caller."""
+    """The processes in our user namespace or in one of our network namespaces; not holder, not caller.
+
+    Without root also those of an older world, told by the mount that only a world of this ``run`` folder has.
+    """
     ours = _world_inodes(settings, holder)
     spared = {os.getpid(), holder}
-    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return [pid for pid in pids if pid not in spared and _namespaces_of(pid) & ours]
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [
+        pid
+        for pid in pids
+        if pid not in spared and (_namespaces_of(pid) & ours or (settings.rootless and _sees_world(pid, settings.run)))
+    ]
+
+
+def _sees_world(pid: int, run: Path) -> bool:
+    # proc(5), mountinfo: the fifth word is the mount point, spaces as \\040; after " - " type and source.
+    place = str(run / "netns").replace(" ", "\\040")
+    try:
+        lines = Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return False
+    return any(" - tmpfs tidegate " in line and line.split()[4] == place for line in lines)
 
 
 def _world_inodes(settings: Settings, holder: int | None) -> set[int]:
+    if settings.rootless and holder is None:
+        return set()
     if holder is None:
         root = open_namespaces(settings)
         return {_inode(root.path(n)) for n in root.names() if _is_namespace(root.path(n))}

@@ -22,7 +22,8 @@ from pyroute2.netlink.exceptions import NetlinkError
 LOOPBACK = 1
 """lo is the first link of every namespace."""
 
-_DONE, _ERROR, _NEW_ADDRESS, _GET_ADDRESS, _NEW_ROUTE, _GET_ROUTE = 3, 2, 20, 22, 24, 26
+_DONE, _ERROR = 3, 2
+_NEW_ADDRESS, _GET_ADDRESS, _NEW_ROUTE, _GET_ROUTE, _NEW_NEIGHBOUR, _GET_NEIGHBOUR = 20, 22, 24, 26, 28, 30
 _REQUEST_DUMP = 0x301
 _SOL_NETLINK, _STRICT_CHECK = 270, 12
 _MAIN_TABLE, _UNICAST, _PERMANENT = 254, 1, 0x80
@@ -114,11 +115,6 @@ class Links:
     def pin_neighbour(self, index: int, address: str, mac: str) -> None:
         self._ip.neigh("replace", dst=address, lladdr=mac, ifindex=index, state="permanent")
 
-    def pinned(self, index: int) -> dict[str, str]:
-        """Permanent neighbours on a link: address to MAC."""
-        found = self._ip.get_neighbours(family=socket.AF_INET, ifindex=index)
-        return {n.get("dst"): n.get("lladdr") for n in found if n["state"] == _PERMANENT}
-
 
 def _link(message: Any) -> Link:
     return Link(
@@ -162,6 +158,18 @@ def read_routes(index: int = 0) -> set[Route]:
         network = f"{socket.inet_ntoa(attributes.get(1, bytes(4)))}/{body[1]}"
         via = socket.inet_ntoa(attributes[5]) if 5 in attributes else ""
         found.add(Route(network, via, int(struct.unpack("=I", attributes[4])[0])))
+    return found
+
+
+def read_pinned(index: int) -> dict[str, str]:
+    """Permanent IPv4 neighbours on a link: address to MAC."""
+    header = struct.pack("=BBHiHBB", socket.AF_INET, 0, 0, 0, 0, 0, 0)
+    link = struct.pack("=HHI", 8, 8, index)  # NDA_IFINDEX
+    found = {}
+    for body, attributes in _dump(_GET_NEIGHBOUR, _NEW_NEIGHBOUR, header, link, 12):
+        where, state = struct.unpack_from("=iH", body, 4)
+        if where == index and state == _PERMANENT and 1 in attributes and 2 in attributes:
+            found[socket.inet_ntoa(attributes[1])] = attributes[2].hex(":")  # NDA_DST, NDA_LLADDR
     return found
 
 

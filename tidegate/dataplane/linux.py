@@ -26,7 +26,7 @@ from tidegate.dataplane.config import (
     NetworkConfig,
     RegionConfig,
 )
-from tidegate.dataplane.links import LOOPBACK, Links, Route, read_addresses, read_routes, set_kernel
+from tidegate.dataplane.links import LOOPBACK, Links, Route, read_addresses, read_pinned, read_routes, set_kernel
 from tidegate.dataplane.netfilter import apply_commands, read_generation
 from tidegate.dataplane.ruleset import (
     Fixed,
@@ -409,7 +409,7 @@ def _ready(links: Links, name: str, alias: str, neighbours: Mapping[str, str] | 
     changed = links.set_alias(link, alias)
     changed |= links.set_up(link)  # a link that goes down loses its neighbours, so they come after
     if neighbours is not None:
-        have = links.pinned(link.index)
+        have = read_pinned(link.index)
         for address, mac in neighbours.items():
             if have.get(address) != mac:
                 links.pin_neighbour(link.index, address, mac)
