@@ -20,7 +20,7 @@ def describe_vpc_regions(call: Call) -> dict[str, Any]:
     return {"Regions": {"Region": [_region(call, region) for region in _REGIONS]}}
 
 
-@action(ECS, "DescribeRegions", "", "RegionId AcceptLanguage InstanceChargeType ResourceType")
+@action(ECS, "DescribeRegions", "", "RegionId AcceptLanguage InstanceChargeType")
 def describe_ecs_regions(call: Call) -> dict[str, Any]:
     return {"Regions": {"Region": [{**_region(call, region), "Status": "available"} for region in _REGIONS]}}
 

@@ -43,7 +43,7 @@ def check_product_open(call: Call) -> dict[str, Any]:
     return {"Success": True}
 
 
-@action(PRIVATELINK, "OpenPrivateLinkService", "", "RegionId OwnerId")
+@action(PRIVATELINK, "OpenPrivateLinkService", "", "OwnerId")
 def open_private_link_service(call: Call) -> dict[str, Any]:
     """It is open from the start; Terraform takes this error as done."""
     text = "You have already activated the service. Go to the console to start using it."

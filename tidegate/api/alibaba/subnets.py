@@ -12,7 +12,7 @@ from tidegate.operations import subnets, vpcs
 from tidegate.operations.subnets import SubnetView
 
 
-@action(VPC, "CreateVSwitch", "RegionId VpcId ZoneId CidrBlock", "VSwitchName Description ClientToken")
+@action(VPC, "CreateVSwitch", "VpcId ZoneId CidrBlock", "RegionId VSwitchName Description ClientToken")
 def create_vswitch(call: Call) -> dict[str, Any]:
     p = call.parameters
     vpc = vpcs.get_vpc(call.context, call.caller, p.require("VpcId")).vpc

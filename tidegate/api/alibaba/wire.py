@@ -79,14 +79,15 @@ class Parameters(Mapping[str, str]):
         if text is None:
             return None
         try:
-            value = json.loads(text)
+            value: object = json.loads(text)
         except (ValueError, RecursionError):
             raise Malformed(self._prefix + name, text[:64]) from None
+        items = value if isinstance(value, list) and len(value) <= MAX_LIST else [None]
         # ASCII: these are ids, and JSON can spell halves of characters that no database takes.
-        fits = isinstance(value, list) and len(value) <= MAX_LIST
-        if not fits or not all(isinstance(v, str) and v.isascii() for v in value):
+        ids = [item for item in items if isinstance(item, str) and item.isascii()]
+        if len(ids) != len(items):
             raise Malformed(self._prefix + name, text[:64])
-        return value
+        return ids
 
     def _numbered(self, name: str) -> dict[int, dict[str, str]]:
         found: dict[int, dict[str, str]] = {}

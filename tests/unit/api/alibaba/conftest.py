@@ -14,10 +14,11 @@ from tidegate.store.store import Store
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Migrating takes a second, copying none."""
+    """Migrated, with accounts and services: making that takes a second, copying it none."""
     path = tmp_path_factory.mktemp("store") / "tidegate.db"
     store = Store(f"sqlite:///{path}")
     store.migrate()
+    make_cloud(store)
     store.close()
     return path
 
