@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -66,10 +65,11 @@ class OperatorAdapter:
         return scheme.lower() == "bearer" and right and bool(self._token)
 
     def _status(self, query: QueryParams) -> dict[str, Any]:
-        resources = build_inventory(self._context)
+        health, resources = self._agent_health(), build_inventory(self._context)
         return {
             "version": __version__,
-            "agent": asdict(self._agent_health()),
+            # dict() copies in one step: the controller's event loop may be changing it
+            "agent": {"connected": health.connected, "reason": health.reason, "errors": dict(health.errors)},
             "phases": count_phases(resources),
             "resources": resources,
         }

@@ -88,7 +88,7 @@ def decide_sentence(row: Any, status: Status | None) -> tuple[Phase, str]:
     if status is None:
         return "working", _NOT_SEEN
     if status.observed_generation < row.generation:
-        return "working", f"Its last change is not carried out yet. Before: {status.reason}"
+        return "working", f"Its last change is not carried out yet; before it: {status.reason}"
     return status.phase, status.reason
 
 

@@ -120,7 +120,7 @@ def test_status_follows_the_rows(site: Site) -> None:
         tx.clusters.put(replace(cluster, generation=2, awake=False, ready_generation=1))
     found = entry(site, cluster.cluster_id)
     assert (found["state"], found["phase"]) == ("asleep", "working")
-    assert found["reason"] == "Its last change is not carried out yet. Before: Its server ran out of memory."
+    assert found["reason"] == "Its last change is not carried out yet; before it: Its server ran out of memory."
 
 
 def test_status_has_every_kind_and_the_agent(site: Site) -> None:
