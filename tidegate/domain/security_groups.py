@@ -98,7 +98,7 @@ def require_protocol(text: str) -> Protocol:
 
 def require_ports(protocol: Protocol, text: str) -> tuple[int, int] | None:
     """``a/b`` with 1 to 65535 for tcp and udp, ``-1/-1`` for the others."""
-    match = re.fullmatch(r"(-?\d{1,5})/(-?\d{1,5})", text)
+    match = re.fullmatch(r"(-?[0-9]{1,5})/(-?[0-9]{1,5})", text)
     if match is None:
         raise Malformed("PortRange", text)
     low, high = int(match[1]), int(match[2])
@@ -112,7 +112,7 @@ def require_ports(protocol: Protocol, text: str) -> tuple[int, int] | None:
 
 
 def require_priority(text: str) -> int:
-    if not re.fullmatch(r"\d{1,3}", text) or not 1 <= int(text) <= 100:
+    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= 100:
         raise Malformed("Priority", text)
     return int(text)
 
