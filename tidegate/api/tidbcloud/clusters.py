@@ -20,6 +20,7 @@ from tidegate.operations.clusters import ClusterView
 
 _VIEWS = ("", "BASIC", "FULL")
 _BATCH = 1000
+_LABELS, _LABEL_LETTERS = 64, 256  # ours: every list answer carries all labels
 
 _BACKUP_START, _BACKUP_DAYS = (None, "", "07:00"), (None, 0, 1)
 
@@ -146,6 +147,8 @@ def _rcu(fields: Fields) -> tuple[int, int] | None:
 def _labels(call: Call, fields: Fields) -> tuple[tuple[str, str], ...]:
     """The client's own labels.  The reserved ones may only say what is true anyway."""
     labels = dict(fields.texts("labels"))
+    if len(labels) > _LABELS or any(len(word) > _LABEL_LETTERS for pair in labels.items() for word in pair):
+        raise Malformed("labels", f"more than {_LABELS} labels, or one with more than {_LABEL_LETTERS} letters")
     project_id = labels.pop(PROJECT_LABEL, "")
     if project_id and project_id != _own_project(call):
         raise NotFound("project", project_id)

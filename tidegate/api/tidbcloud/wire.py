@@ -96,7 +96,9 @@ class Fields:
 
     def texts(self, name: str) -> dict[str, str]:
         """A map of strings, such as ``labels``."""
-        value = self._values.get(name) or {}
+        value = self._values.get(name)
+        if value is None:
+            return {}
         if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
             raise self._wrong(name, "an object with string values")
         return value
