@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copy
 
 import pytest
-from tidbcloud_cloud import Cloud
 
 from tidegate.store.store import Store
+
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode finds no module beside a test by itself
+
+from tidbcloud_cloud import Cloud
 
 
 @pytest.fixture(scope="session")
