@@ -11,14 +11,18 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engine_bench import ADDRESS, CONSUMER, GATEWAY, SPARE, Bench
 
 from tidegate.engine.binary import find_binary
 from tidegate.engine.template import require_template
+
+# pytest's importlib mode leaves a test's folder off the path, and the bench is shared with a program.
+sys.path.insert(0, str(Path(__file__).parent))
+from engine_bench import ADDRESS, CONSUMER, GATEWAY, SPARE, Bench
 
 
 @pytest.fixture(scope="session")

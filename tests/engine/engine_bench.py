@@ -88,12 +88,13 @@ class Bench:
 
     @contextlib.contextmanager
     def client(
-        self, user: str = ROOT, password: str = "first", source: str = CONSUMER, to: str = ADDRESS
+        self, user: str = ROOT, password: str = "first", source: str = CONSUMER, to: str = ADDRESS, first: bytes = b""
     ) -> Iterator[Any]:
         """A cursor of a session that begins in the namespace, from ``source``."""
         stream = run_inside(
             self.namespace, lambda: socket.create_connection((to, 4000), 10, source_address=(source, 0))
         )
+        stream.sendall(first)
         connection = pymysql.connect(
             host="x", user=user, password=password, autocommit=True, read_timeout=20, defer_connect=True
         )
@@ -104,7 +105,7 @@ class Bench:
         finally:
             stream.close()
 
-    def sql(self, statement: str, **who: str) -> tuple[Any, ...]:
+    def sql(self, statement: str, **who: Any) -> tuple[Any, ...]:
         with self.client(**who) as cursor:
             cursor.execute(statement)
             return tuple(cursor.fetchall())

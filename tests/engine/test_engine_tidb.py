@@ -107,6 +107,15 @@ def test_the_gateway_must_speak_proxy_protocol_and_others_need_not(bench: Bench)
     assert bench.sql("SELECT 1") == ((1,),)
 
 
+def test_the_database_sees_the_clients_address(bench: Bench) -> None:
+    """The slow log and PROCESSLIST are of no use when every client is the gateway."""
+    bench.make()
+    header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([10, 9, 8, 7, *map(int, ADDRESS.split("."))])
+    with bench.client(source=GATEWAY, first=header + bytes([0xC3, 0x50, 0x0F, 0xA0])) as cursor:
+        cursor.execute("SELECT USER()")
+        assert cursor.fetchone() == ("p1.root@10.9.8.7",)
+
+
 def test_rows_outlive_sleep_and_a_kill(bench: Bench) -> None:
     """A row that was acknowledged is there after SIGKILL in the midst of writing."""
     bench.make()
@@ -172,6 +181,22 @@ def test_a_server_without_a_record_is_adopted_too(bench: Bench) -> None:
     bench.engine = bench.another_engine()
     assert bench.make().pid == pid
     assert bench.processes() == [pid]
+
+
+def test_an_adopted_server_is_not_ended_for_our_own_trouble(bench: Bench) -> None:
+    """Sessions run on it; that we cannot look after it for a while is no reason to take it from them."""
+    pid = bench.make().pid
+    bench.engine.close()
+    key = bench.root / "a" / "maintenance.key"
+    key.rename(key.with_suffix(".away"))
+    bench.engine = bench.another_engine()
+    bench.engine.adopt()
+    bench.engine.set_database("a", bench.config())
+    failed = bench.wait(lambda s: s.phase == "failed")
+    assert failed.pid == pid and str(key) in failed.reason
+    assert bench.sql("SELECT 1") == ((1,),)
+    key.with_suffix(".away").rename(key)
+    assert bench.wait(lambda s: s.phase == "ready" and s.version is not None).pid == pid
 
 
 def test_delete_leaves_nothing(bench: Bench) -> None:

@@ -139,7 +139,8 @@ class TidbEngine:
             if server := running.get(folder.config):
                 server = _with_recorded_seq(server, folder)
                 with self._lock:
-                    self._clusters.setdefault(cluster_id, _Cluster()).server = server
+                    cluster = self._clusters.setdefault(cluster_id, _Cluster())
+                    cluster.server, cluster.settled = server, True
                 self._publish(cluster_id, "ready", "It was running already.", server)
         self._watch()
         self._pool.submit(self._prepare)
@@ -227,14 +228,20 @@ class TidbEngine:
 
     def _observe(self, cluster: _Cluster, folder: Folder) -> Server | None:
         """The live server of this folder, whoever started it."""
-        for candidate in (cluster.server, load_record(folder.record)):
-            if candidate is not None and is_alive(candidate):
-                return candidate
+        if cluster.server is not None and is_alive(cluster.server):
+            return cluster.server
+        # Somebody else's start: it may be serving, so it is not ours to end for a slow answer.
+        cluster.settled = True
+        record = load_record(folder.record)
+        if record is not None and is_alive(record):
+            return record
         found = scan_servers().get(folder.config)
         return _with_recorded_seq(found, folder) if found else None
 
     def _run(self, cluster_id: str, cluster: _Cluster, folder: Folder, wish: DatabaseConfig) -> None:
         namespace = self._namespace_path(wish.namespace)
+        if not namespace.exists():
+            raise EngineFailure(f"The network namespace {wish.namespace} is not there (our side); it is tried again.")
         if cluster.server is not None and not _still_right(cluster.server, folder, wish, namespace):
             self._stop(cluster, folder)
         if cluster.server is None:
@@ -257,8 +264,6 @@ class TidbEngine:
         cluster.began_s, cluster.settled = time.monotonic(), False
         self._publish(cluster_id, "starting", "tidb-server is being started.", seq=wish.start_seq)
         binary = self._binary()
-        if not namespace.exists():
-            raise EngineFailure(f"The network namespace {wish.namespace} is not there (our side); it is tried again.")
         make_folder(folder)
         if not folder.data.exists():
             fill_folder(folder, require_template(self._root, binary, self._template_memory_bytes))
@@ -324,7 +329,7 @@ class TidbEngine:
             reason = describe_exit(folder, exit_status(server.pid))
             forget_process(server.pid)
             cluster.server = None
-        elif server is not None and not cluster.settled:
+        elif server is not None and isinstance(error, SessionError) and _is_useless(cluster, server, wish):
             reason = f"{error}; it was ended, and is started again."
             self._stop(cluster, folder, 0)
         elif isinstance(error, (EngineFailure, SessionError, TemplateError, FolderError, AccountError)):
@@ -442,6 +447,11 @@ def _with_recorded_seq(server: Server, folder: Folder) -> Server:
     if record is not None and record.pid == server.pid and record.started == server.started:
         return replace(server, start_seq=record.start_seq)
     return server
+
+
+def _is_useless(cluster: _Cluster, server: Server, wish: DatabaseConfig | None) -> bool:
+    """True for a server that does not answer and never did, or that a new wake finds so."""
+    return not cluster.settled or (wish is not None and wish.start_seq > server.start_seq)
 
 
 def _still_right(server: Server, folder: Folder, wish: DatabaseConfig, namespace: Path) -> bool:
