@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from alibaba_world import Cloud, Network, make_cloud, make_network, play_controller
 
 from tidegate.store.store import Store
+
+sys.path.append(str(Path(__file__).parent))  # importlib mode: a helper beside its tests is not found otherwise
+
+from alibaba_world import Cloud, Network, make_cloud, make_network, play_controller
 
 
 @pytest.fixture(scope="session")
