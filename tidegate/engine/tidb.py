@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from tidegate.engine.board import Board
 from tidegate.engine.bootstrap import AccountError
 from tidegate.engine.config import DatabaseConfig, DatabaseStatus
 from tidegate.engine.config_file import build_server_config
@@ -114,13 +114,11 @@ class TidbEngine:
         self._root = root.absolute()
         self._binary = binary
         self._namespace_path = namespace_path
-        self._on_status = on_status
         self._on_gone = on_gone
         self._template_memory_bytes = template_memory_bytes
         self._lock = threading.Lock()
-        self._publish_lock = threading.RLock()
         self._clusters: dict[str, _Cluster] = {}
-        self._statuses: dict[str, DatabaseStatus] = {}
+        self._board = Board(on_status)
         self._closed = False
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="engine")
         self._watcher = Watcher(self._due, self._on_exit, self._on_sessions)
@@ -141,7 +139,7 @@ class TidbEngine:
                 with self._lock:
                     cluster = self._clusters.setdefault(cluster_id, _Cluster())
                     cluster.server, cluster.settled = server, True
-                self._publish(cluster_id, "ready", "It was running already.", server)
+                self._board.publish(cluster_id, "ready", "It was running already.", server)
         self._watch()
         self._pool.submit(self._prepare)
 
@@ -153,8 +151,7 @@ class TidbEngine:
         self._kick(cluster_id)
 
     def statuses(self) -> dict[str, DatabaseStatus]:
-        with self._publish_lock:
-            return dict(self._statuses)
+        return self._board.statuses()
 
     # -- beyond the protocol ----------------------------------------------------------------------------
 
@@ -222,7 +219,7 @@ class TidbEngine:
         elif not wish.running:
             self._stop(cluster, folder)
             cluster.retry_at_s, cluster.failed_seq = 0.0, -1
-            self._publish(cluster_id, "stopped", "It is asleep; its data is kept.", seq=wish.start_seq)
+            self._board.publish(cluster_id, "stopped", "It is asleep; its data is kept.", seq=wish.start_seq)
         else:
             self._run(cluster_id, cluster, folder, wish)
 
@@ -252,7 +249,7 @@ class TidbEngine:
         assert server is not None
         self._settle(folder, wish, namespace, server)
         self._answer(cluster, folder, wish)
-        self._publish(cluster_id, "ready", "It takes connections.", cluster.server, wish=wish)
+        self._board.publish(cluster_id, "ready", "It takes connections.", cluster.server, wish=wish)
 
     def _may_start(self, cluster: _Cluster, wish: DatabaseConfig) -> bool:
         """False while a pause after a failure lasts; a raised ``start_seq`` ends it."""
@@ -262,7 +259,7 @@ class TidbEngine:
 
     def _start(self, cluster_id: str, cluster: _Cluster, folder: Folder, wish: DatabaseConfig, namespace: Path) -> None:
         cluster.began_s, cluster.settled = time.monotonic(), False
-        self._publish(cluster_id, "starting", "tidb-server is being started.", seq=wish.start_seq)
+        self._board.publish(cluster_id, "starting", "tidb-server is being started.", seq=wish.start_seq)
         binary = self._binary()
         make_folder(folder)
         if not folder.data.exists():
@@ -312,8 +309,7 @@ class TidbEngine:
             cluster = self._clusters.get(cluster_id)
             if cluster is not None and cluster.wish is None:
                 del self._clusters[cluster_id]
-        with self._publish_lock:
-            self._statuses.pop(cluster_id, None)
+        self._board.forget(cluster_id)
 
     # -- failure ----------------------------------------------------------------------------------------
 
@@ -342,7 +338,7 @@ class TidbEngine:
             _log.warning("engine: %s: %s", cluster_id, reason, exc_info=not reason)
         self._pause(cluster, wish.start_seq if wish else 0)
         seq = wish.start_seq if wish else 0
-        self._publish(cluster_id, "failed", reason, cluster.server, seq=seq)
+        self._board.publish(cluster_id, "failed", reason, cluster.server, seq=seq)
 
     def _pause(self, cluster: _Cluster, seq: int) -> None:
         if time.monotonic() - cluster.began_s > STEADY_S:
@@ -370,7 +366,7 @@ class TidbEngine:
             self._fail(cluster_id, cluster, wish, EngineFailure("tidb-server ended."))
         elif wish is None:
             cluster.server = None
-            self._publish(cluster_id, "stopped", "It ended before anything was wished of it.")
+            self._board.publish(cluster_id, "stopped", "It ended before anything was wished of it.")
         self._watch()
 
     def _due(self) -> None:
@@ -388,48 +384,7 @@ class TidbEngine:
             wishes = {i: c.wish for i, c in self._clusters.items() if c.wish is not None and c.server}
         for cluster_id, wish in wishes.items():
             assert wish is not None
-            self._update(cluster_id, sessions=counts.get((wish.address, wish.port), 0))
-
-    # -- status -----------------------------------------------------------------------------------------
-
-    def _publish(
-        self,
-        cluster_id: str,
-        phase: Any,
-        reason: str,
-        server: Server | None = None,
-        seq: int | None = None,
-        wish: DatabaseConfig | None = None,
-    ) -> None:
-        status = DatabaseStatus(
-            cluster_id=cluster_id,
-            phase=phase,
-            reason=reason,
-            start_seq=seq if seq is not None else server.start_seq if server else 0,
-            pid=server.pid if server else None,
-            sessions=self._known_sessions(cluster_id) if server else None,
-            version=wish.server_version if wish else None,
-            root_password_hash=wish.root_password_hash if wish else None,
-        )
-        self._tell(status)
-
-    def _known_sessions(self, cluster_id: str) -> int | None:
-        with self._publish_lock:
-            old = self._statuses.get(cluster_id)
-            return old.sessions if old else None
-
-    def _update(self, cluster_id: str, sessions: int) -> None:
-        with self._publish_lock:
-            old = self._statuses.get(cluster_id)
-            if old is not None and old.pid is not None and old.sessions != sessions:
-                self._tell(replace(old, sessions=sessions))
-
-    def _tell(self, status: DatabaseStatus) -> None:
-        with self._publish_lock:
-            if self._statuses.get(status.cluster_id) == status:
-                return
-            self._statuses[status.cluster_id] = status
-            self._on_status(status)
+            self._board.count(cluster_id, counts.get((wish.address, wish.port), 0))
 
     # -- before the first create ------------------------------------------------------------------------
 
