@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+import resource
 import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -27,7 +28,7 @@ from tidegate.gateway.packets import (
     parse_err,
 )
 from tidegate.gateway.proxy_protocol import parse_proxy_header
-from tidegate.gateway.server import Gateway, GatewayError
+from tidegate.gateway.server import ACCEPT_PAUSE_S, Gateway, GatewayError
 
 REGION = "ap-southeast-1"
 CONFIG = GatewayConfig(REGION, "", "127.0.0.1", 0, tls="not_offered")
@@ -230,6 +231,42 @@ def test_refusals_leave_no_file_descriptor() -> None:
         await until(lambda: len(os.listdir("/proc/self/fd")) <= before)  # noqa: PTH208
 
     with_world(test)
+
+
+def test_no_file_descriptor_left_is_a_pause_not_an_end() -> None:
+    """accept fails and the listener stays readable: the loop must neither spin nor lose the waiting client."""
+
+    async def test(world: World) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        client = socket.socket()
+        client.setblocking(False)
+        lowest_free = os.dup(0)
+        os.close(lowest_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+        accepts = Counted(world.gateway._accept)
+        asyncio.get_running_loop().add_reader(world.gateway._listener, accepts)  # type: ignore[arg-type]
+        try:
+            client.connect_ex(("127.0.0.1", world.port))
+            await until(lambda: accepts.calls == 1)
+            await asyncio.sleep(ACCEPT_PAUSE_S / 4)
+            assert accepts.calls == 1
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert await asyncio.get_running_loop().sock_recv(client, 1)
+        client.close()
+
+    with_world(test)
+
+
+class Counted:
+    """A callback that counts its calls."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call, self.calls = call, 0
+
+    def __call__(self) -> None:
+        self.calls += 1
+        self._call()
 
 
 def test_stop_ends_sessions_and_logins() -> None:
