@@ -165,9 +165,7 @@ def install_project() -> None:
 
 def provide_tidb() -> int:
     """Found or built, with its own progress; docs/howto/tidb.md has the search order."""
-    return subprocess.run(
-        [str(PYTHON), "-m", "tidegate.engine.binary"], stdout=sys.stderr, cwd=ROOT, check=False
-    ).returncode
+    return subprocess.run([str(VENV / "bin" / "tidegate"), "tidb"], stdout=sys.stderr, check=False).returncode
 
 
 def run(command: list[str], environment: dict[str, str] | None, otherwise: str) -> None:

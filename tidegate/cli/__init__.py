@@ -3,7 +3,7 @@
 ::
 
     main.py        puts the commands together; every error becomes one sentence and an exit status
-    up down status env demo vpc cluster endpoint processes     one command, or one family, each
+    up down status env demo tidb vpc cluster endpoint processes     one command, or one family, each
     calls/         what the commands ask of the APIs, without a word printed: networks, endpoints, clusters
     clients.py     the two signatures (ACS3, HTTP digest), and the operator's token
     access.py      finds the running installation and hands out its clients

@@ -19,6 +19,7 @@ from tidegate.cli.demo_steps import Orders, Place, choose_cluster, connect_progr
 from tidegate.cli.demo_verdicts import decide_held
 from tidegate.cli.demo_words import choose_language, say
 from tidegate.cli.reports import Format, Output, err, out, print_json
+from tidegate.cli.tidb import provide_tidb
 from tidegate.settings import Settings, load_settings
 
 
@@ -40,6 +41,7 @@ def demo(
         raise CliError(f"--lang {lang} is not known. Use en or zh.")
     settings, language = load_settings(), choose_language(lang, os.environ)
     console = err if output is Format.JSON else out
+    provide_tidb(settings)
     started = time.monotonic()
     was_running = installation.describe(settings) is not None
     with console.status(say(language, "start")) as spinner:

@@ -12,7 +12,7 @@ import sys
 import typer
 
 from tidegate import __version__
-from tidegate.cli import cluster, demo, down, endpoint, env, processes, status, up, vpc
+from tidegate.cli import cluster, demo, down, endpoint, env, processes, status, tidb, up, vpc
 from tidegate.cli.clients import CliError
 from tidegate.cli.reports import err
 
@@ -45,7 +45,7 @@ def common(
     """Nothing of its own: only what stands before a command."""
 
 
-for part in (up, down, status, env, demo, processes):
+for part in (up, down, status, env, demo, tidb, processes):
     part.register(app)
 for name, family in (("vpc", vpc.app), ("cluster", cluster.app), ("endpoint", endpoint.app)):
     app.add_typer(family, name=name)
@@ -71,10 +71,11 @@ def main() -> int:
 def known_errors() -> tuple[type[Exception], ...]:
     """Those whose text is a sentence for people.  Anything else is a fault of ours and keeps its traceback."""
     from tidegate.agent.world import WorldError
+    from tidegate.engine.binary import NoBinaryError
     from tidegate.installation import InstallationError
     from tidegate.settings import SettingsError
 
-    return CliError, SettingsError, WorldError, InstallationError
+    return CliError, SettingsError, WorldError, InstallationError, NoBinaryError
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from tidegate.cli.access import open_operator
 from tidegate.cli.clients import CliError
 from tidegate.cli.reports import err, out, progress
 from tidegate.cli.status import render
+from tidegate.cli.tidb import provide_tidb
 from tidegate.settings import Settings, load_settings
 
 REFRESH_S = 1.0
@@ -29,6 +30,7 @@ def up(
 ) -> None:
     """Start Tidegate on this machine; Ctrl-C stops it again, --detach leaves it running."""
     settings = load_settings()
+    provide_tidb(settings)
     with progress("starting Tidegate") as tell:
         running = installation.start(settings, tell)
     out.print(f"Tidegate runs: http://{running.http} and https://{running.http} (CA: {running.ca_path})")

@@ -14,6 +14,7 @@ from tidegate.cli.connection_strings import HOST, build_strings
 from tidegate.cli.endpoint import refuse_service
 from tidegate.cli.reports import PASSWORD_VARIABLE, choose_password, make_password
 from tidegate.cli.status import choose_rows, is_wrong, summarize
+from tidegate.cli.tidb import show_build
 from tidegate.cli.vpc import resolver_text
 
 SERVICE = "com.aliyuncs.privatelink.ap-southeast-1.epsrv-t4nabc"
@@ -121,3 +122,12 @@ def test_what_is_wrong_comes_first() -> None:
     ]
     assert [row["id"] for row in choose_rows(rows, everything=False)] == ["3", "2"]
     assert [row["id"] for row in choose_rows(rows, everything=True)] == ["3", "1", "2"]
+
+
+def test_a_build_in_a_log_is_seen_to_live(capsys: pytest.CaptureFixture[str]) -> None:
+    """CI has no terminal: ten silent minutes look like a hang, and a line per source file fills the log."""
+    with show_build() as tell:
+        tell("modules", None, "downloading")
+        for number in range(50):
+            tell("compile", number / 50, f"package {number}")
+    assert capsys.readouterr().err.splitlines() == ["TiDB: modules downloading", "TiDB: compile 0% package 0"]

@@ -43,7 +43,7 @@ def test_every_promised_command_is_there() -> None:
     """Scripts and documentation call these by name."""
     names = {" ".join(path) for path in ALL}
     assert {
-        "up", "down", "status", "env", "demo", "serve", "agent", "gateway", "dns",
+        "up", "down", "status", "env", "demo", "tidb", "serve", "agent", "gateway", "dns",
         "vpc create", "vpc list", "vpc delete", "vpc exec", "vpc attach",
         "cluster create", "cluster list", "cluster show", "cluster password", "cluster connect", "cluster delete",
         "endpoint create", "endpoint list", "endpoint show", "endpoint delete", "endpoint verify",
