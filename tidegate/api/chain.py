@@ -192,7 +192,11 @@ class _Road:
         return PlainTextResponse("ok\n")
 
     async def ready(self) -> Response:
-        ready, reasons = await to_thread.run_sync(self._readiness)
+        try:
+            ready, reasons = await to_thread.run_sync(self._readiness)
+        except Exception:
+            log.error("readiness could not be told", traceback=traceback.format_exc())
+            ready, reasons = False, ["Tidegate cannot tell whether it is ready: see its log."]
         return JSONResponse({"ready": ready, "reasons": reasons}, 200 if ready else 503)
 
     async def metrics(self) -> Response:

@@ -150,6 +150,14 @@ def test_ready_says_why_not() -> None:
     assert (response.status_code, response.json()) == (503, {"ready": False, "reasons": reasons})
 
 
+def test_readiness_that_breaks_is_not_ready() -> None:
+    def broken() -> tuple[bool, list[str]]:
+        raise OSError("no store")
+
+    response = make_site(readiness=broken).send("GET", "/readyz")
+    assert response.status_code == 503 and response.json()["ready"] is False and "no store" not in response.text
+
+
 def test_metrics_and_one_event_per_request(capsys: pytest.CaptureFixture[str]) -> None:
     site = make_site()
     site.send("GET", "/v1beta1/clusters?secret=hidden")

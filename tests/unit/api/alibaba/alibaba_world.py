@@ -5,6 +5,7 @@ Nobody converges anything here, so ``play_controller`` writes what the controlle
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import uuid
 from dataclasses import dataclass, replace
@@ -13,7 +14,6 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
-import anyio
 import httpx
 from alibabacloud_tea_openapi.utils import Utils
 from prometheus_client import CollectorRegistry
@@ -92,9 +92,16 @@ class Cloud:
         return httpx.Request(method, url, headers=headers, content=body)
 
     def v1(
-        self, version: str, action: str, parameters: dict[str, Any], *, method: str = "GET", **common: str
+        self,
+        version: str,
+        action: str,
+        parameters: dict[str, Any],
+        *,
+        method: str = "GET",
+        form: bool = False,
+        **common: str,
     ) -> httpx.Request:
-        """A request as Terraform and the CLI sign it."""
+        """A request as the CLI signs it; with ``form`` as Terraform does: its own parameters in the body."""
         query = {
             "Action": action,
             "Version": version,
@@ -108,18 +115,24 @@ class Cloud:
             **common,
         }
         query["Signature"] = Utils.get_rpcsignature(query, method, self.key.secret)
-        return httpx.Request(method, f"http://{HOST}/?{encode(query)}", headers={"host": HOST})
+        if not form:
+            return httpx.Request(method, f"http://{HOST}/?{encode(query)}", headers={"host": HOST})
+        rest = {name: value for name, value in query.items() if name not in parameters}
+        headers = {"host": HOST, "content-type": "application/x-www-form-urlencoded"}
+        body = encode({name: str(value) for name, value in parameters.items()}).encode()
+        return httpx.Request(method, f"http://{HOST}/?{encode(rest)}", headers=headers, content=body)
 
     def send(self, request: httpx.Request) -> httpx.Response:
-        return send(self.app, request)
+        return self.send_all([request])[0]
 
+    def send_all(self, requests: list[httpx.Request]) -> list[httpx.Response]:
+        """All at once."""
 
-def send(app: Any, request: httpx.Request) -> httpx.Response:
-    async def once() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), timeout=30) as client:
-            return await client.send(request)
+        async def all_at_once() -> list[httpx.Response]:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app), timeout=30) as client:
+                return await asyncio.gather(*(client.send(request) for request in requests))
 
-    return anyio.run(once)
+        return asyncio.run(all_at_once())
 
 
 def encode(parameters: dict[str, str]) -> str:

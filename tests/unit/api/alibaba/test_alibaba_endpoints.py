@@ -215,6 +215,25 @@ def test_a_retried_create_is_one_endpoint(cloud: Cloud, network: Network) -> Non
     assert make_endpoint(cloud, network, ClientToken="once")["EndpointId"] == first["EndpointId"]
 
 
+def test_many_at_once_are_one(cloud: Cloud, network: Network) -> None:
+    """Retries that overtake each other: with one token all get the same endpoint, with none one is made."""
+    asked = {
+        "RegionId": REGION,
+        "VpcId": network.vpc,
+        "ServiceName": network.service,
+        "SecurityGroupId.1": network.group,
+        **zone_of(network),
+    }
+    token = {"ClientToken": "same"}
+    answers = cloud.send_all([cloud.acs3(PRIVATELINK, "CreateVpcEndpoint", asked | token) for _ in range(20)])
+    assert len({answer.json()["EndpointId"] for answer in answers}) == 1
+    other = make_network(cloud)
+    asked |= {"VpcId": other.vpc, "SecurityGroupId.1": other.group, **zone_of(other)}
+    answers = cloud.send_all([cloud.acs3(PRIVATELINK, "CreateVpcEndpoint", asked) for _ in range(20)])
+    codes = [answer.json().get("Code", "made") for answer in answers]
+    assert sorted(codes) == ["EndpointDuplicated"] * 19 + ["made"]
+
+
 def test_groups_of_an_endpoint(cloud: Cloud, network: Network, store: Store) -> None:
     endpoint = make_endpoint(cloud, network)["EndpointId"]
     play_controller(store)

@@ -47,6 +47,14 @@ def test_v1_json_and_xml(cloud: Cloud) -> None:
     assert (root.tag, root.findtext("Code"), response.status_code) == ("Error", "InvalidVpcId.NotFound", 404)
 
 
+def test_v1_as_terraform_sends_it(cloud: Cloud) -> None:
+    """Its common parameters travel in the query and its own in the body, all under one signature."""
+    request = cloud.v1(VPC, "CreateVpc", {"RegionId": REGION, "VpcName": "tf-example"}, method="POST", form=True)
+    assert request.content and b"VpcName" not in request.url.query
+    assert cloud.send(request).json()["VpcId"].startswith("vpc-")
+    assert cloud.ok(VPC, "DescribeVpcs")["Vpcs"]["Vpc"][0]["VpcName"] == "tf-example"
+
+
 def test_signature_mismatch_shows_the_string_to_sign(cloud: Cloud) -> None:
     """The Go SDK finds our string to sign in the message and tells whether its own differed."""
     wrong = replace(cloud, key=replace(cloud.key, secret="x" * 30))

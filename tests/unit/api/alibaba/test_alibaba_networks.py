@@ -144,6 +144,12 @@ def test_a_vswitch_in_use_stays(cloud: Cloud, network: Network) -> None:
     assert cloud.refused(VPC, "DeleteVSwitch", VSwitchId=network.subnet)[:2] == (400, "DependencyViolation")
 
 
+def test_a_vpc_with_an_endpoint_stays(cloud: Cloud, network: Network) -> None:
+    make_endpoint(cloud, network)
+    cloud.ok(VPC, "DeleteVSwitch", VSwitchId=network.subnet)
+    assert cloud.refused(VPC, "DeleteVpc", VpcId=network.vpc)[:2] == (400, "DependencyViolation")
+
+
 def _rules(cloud: Cloud, group: str, **more: str) -> list[dict[str, Any]]:
     answer = cloud.ok(ECS, "DescribeSecurityGroupAttribute", SecurityGroupId=group, **more)
     rules = answer["Permissions"]["Permission"]
