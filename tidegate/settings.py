@@ -40,6 +40,8 @@ class Settings:
     cluster_memory_mib: int = 2048
     tidb_server: str = ""
     """path of a tidb-server to use; empty: see docs/howto/tidb.md for the search order"""
+    tidbcloud_requests_per_minute: int = 6000
+    """per key; 100 is the cloud's own limit (docs/fidelity.md)"""
     resync_s: float = 30.0
     log_level: str = "info"
 

@@ -88,6 +88,7 @@ class Agent:
         self._config = new
         if not self._swept:
             await self._in_kernel(self._sweep, new)
+            await asyncio.to_thread(self._sweep_databases, new)
             self._swept = True
         return dict(self._errors)
 
@@ -136,6 +137,11 @@ class Agent:
 
     def _sweep(self, config: HostConfig) -> None:
         self._try("networks/", self._dataplane.sweep, frozenset(config.networks), frozenset(config.regions))
+
+    def _sweep_databases(self, config: HostConfig) -> None:
+        unused = self._engine.sweep(config.databases)
+        if unused:
+            log.warning("databases.unknown", clusters=unused, reason="Their data is kept, their servers are stopped.")
 
     def _put_databases(self, delta: Delta) -> None:
         for cluster_id, database in delta.put.databases.items():

@@ -103,7 +103,7 @@ def _listener(
         alibaba=AlibabaAdapter(
             context, find_key=lambda key_id: accounts.find_key(context, "alicloud", key_id), clock=context.now
         ),
-        tidbcloud=TidbCloudAdapter(context),
+        tidbcloud=TidbCloudAdapter(context, requests_per_minute=settings.tidbcloud_requests_per_minute),
         operator=OperatorAdapter(context, token=ensure_token(settings.keys), agent_health=health),
         registry=registry,
         readiness=readiness,

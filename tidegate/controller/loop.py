@@ -132,6 +132,7 @@ class Controller:
     async def run(self) -> None:
         """Until cancelled."""
         self._loop = asyncio.get_running_loop()
+        self._work.set()
         timer = asyncio.create_task(self._tick())
         try:
             while True:

@@ -35,13 +35,13 @@ def make_cluster_id(draw: Draw) -> str:
     return "1" + draw("01234567", 1) + draw("0123456789", 18)
 
 
-_ALI_NAME = re.compile(r"^[A-Za-z\u4e00-\u9fff][A-Za-z0-9\u4e00-\u9fff_.:\-]{1,127}$")
-_CLUSTER_NAME = re.compile(r"^[A-Za-z0-9][-A-Za-z0-9]{2,62}[A-Za-z0-9]$")
+_ALI_NAME = re.compile(r"[A-Za-z\u4e00-\u9fff][A-Za-z0-9\u4e00-\u9fff_.:\-]{1,127}")
+_CLUSTER_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]{2,62}[A-Za-z0-9]")
 
 
 def require_resource_name(field: str, name: str) -> str:
     """2 to 128 letters, begins with a letter or Chinese character, not http:// or https://."""
-    if not _ALI_NAME.match(name) or name.startswith(("http://", "https://")):
+    if not _ALI_NAME.fullmatch(name) or name.startswith(("http://", "https://")):
         raise Malformed(field, name)
     return name
 
@@ -55,6 +55,6 @@ def require_description(field: str, text: str) -> str:
 
 def require_cluster_name(name: str) -> str:
     """``reference/tidbcloud.md`` 2.2: 4 to 64 letters, digits and inner dashes."""
-    if not _CLUSTER_NAME.match(name):
+    if not _CLUSTER_NAME.fullmatch(name):
         raise Malformed("displayName", name)
     return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -57,8 +58,10 @@ class Engine(Protocol):
 
     ``set_database`` converges one cluster to its config (start, adopt, stop, set the root password), None
     deletes the server *and its data*.  Servers outlive us: ``adopt`` at start finds those that still run.
+    ``sweep`` stops the servers of clusters that are not in ``keep``, leaves their data, and returns their ids; it blocks.
     """
 
     def adopt(self) -> None: ...
     def set_database(self, cluster_id: str, config: DatabaseConfig | None) -> None: ...
     def statuses(self) -> dict[str, DatabaseStatus]: ...
+    def sweep(self, keep: Iterable[str]) -> list[str]: ...

@@ -1,0 +1,143 @@
+"""The channel over a real socket: the whole once, then differences, and the whole again after any loss."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from pathlib import Path
+from typing import Any
+
+from tidegate.agent.channel import ConfigClient, ConfigServer
+from tidegate.agent.config import Delta, HostConfig, HostStatus
+from tidegate.dns.config import NameRecord
+
+
+def names(*keys: str) -> dict[str, NameRecord]:
+    return {key: NameRecord(key, "vpc-1", ("10.0.0.1",)) for key in keys}
+
+
+class Remembering:
+    def __init__(self, errors: dict[str, str] | None = None) -> None:
+        self.seen: list[tuple[HostConfig, Delta]] = []
+        self.errors = errors or {}
+
+    async def apply(self, old: HostConfig, new: HostConfig, delta: Delta) -> dict[str, str]:
+        self.seen.append((new, delta))
+        return self.errors
+
+    def status(self) -> HostStatus:
+        return HostStatus(errors={"networks/vpc-1": "as it is"})
+
+
+async def connected(path: Path, applier: Any, heard: list[Any]) -> tuple[ConfigServer, ConfigClient, Any]:
+    server = ConfigServer(path, applier)
+    await server.start()
+    client = ConfigClient(path, lambda status, first: heard.append((status, first)))
+    task = asyncio.create_task(client.run(0.01))
+    await until(lambda: client.connected and heard)
+    return server, client, task
+
+
+async def until(condition: Any) -> None:
+    deadline = asyncio.get_running_loop().time() + 5
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.005)
+
+
+def test_the_whole_once_then_differences(tmp_path: Path) -> None:
+    async def scene() -> None:
+        applier, heard = Remembering({"names/x": "bad"}), []
+        server, client, task = await connected(tmp_path / "s", applier, heard)
+        assert heard[0][1] is True and heard[0][0].errors == {"networks/vpc-1": "as it is"}
+        first = HostConfig(names=names("a", "b"))
+        assert await client.apply(first) == {"names/x": "bad"}
+        await client.apply(HostConfig(names={**first.names, **names("c")}))
+        new, delta = applier.seen[-1]
+        assert set(new.names) == {"a", "b", "c"}
+        assert set(delta.put.names) == {"c"}
+        await client.apply(HostConfig(names=names("c")))
+        assert set(applier.seen[-1][1].drop["names"]) == {"a", "b"}
+        server.push(HostStatus(wakes=("1",)))
+        await until(lambda: len(heard) == 2)
+        assert heard[1] == (HostStatus(wakes=("1",)), False)
+        task.cancel()
+        await server.close()
+
+    asyncio.run(scene())
+
+
+def test_a_restarted_server_gets_the_whole_again(tmp_path: Path) -> None:
+    """An agent that was killed knows nothing; the delta of the next pass alone would leave the rest unmade."""
+
+    async def scene() -> None:
+        heard: list[Any] = []
+        server, client, task = await connected(tmp_path / "s", Remembering(), heard)
+        await client.apply(HostConfig(names=names("a")))
+        await server.close()
+        await until(lambda: not client.connected)
+        again = Remembering()
+        second = ConfigServer(tmp_path / "s", again)
+        await second.start()
+        await until(lambda: client.connected)
+        await client.apply(HostConfig(names=names("a", "b")))
+        assert set(again.seen[-1][1].put.names) == {"a", "b"}
+        task.cancel()
+        await second.close()
+
+    asyncio.run(scene())
+
+
+def test_a_second_client_takes_over_with_the_whole(tmp_path: Path) -> None:
+    """A new serve beside a server that still has the old one's configuration: what the new one does not want goes."""
+
+    async def scene() -> None:
+        applier, heard = Remembering(), []
+        server, client, task = await connected(tmp_path / "s", applier, heard)
+        await client.apply(HostConfig(names=names("a")))
+        task.cancel()
+        fresh = ConfigClient(tmp_path / "s", lambda status, first: None)
+        other = asyncio.create_task(fresh.run(0.01))
+        await until(lambda: fresh.connected)
+        await fresh.apply(HostConfig(names=names("b")))
+        new, delta = applier.seen[-1]
+        assert set(new.names) == {"b"}
+        assert delta.drop["names"] == ("a",)
+        other.cancel()
+        await server.close()
+
+    asyncio.run(scene())
+
+
+def test_waiting_applies_are_carried_out_together(tmp_path: Path) -> None:
+    async def scene() -> None:
+        applier, heard = Remembering(), []
+        server, client, task = await connected(tmp_path / "s", applier, heard)
+        await asyncio.gather(*(client.apply(HostConfig(names=names(*"abcdefgh"[: n + 1]))) for n in range(8)))
+        assert set(applier.seen[-1][0].names) == set("abcdefgh")
+        assert len(applier.seen) < 8
+        task.cancel()
+        await server.close()
+
+    asyncio.run(scene())
+
+
+def test_garbage_and_giants_end_the_connection_only(tmp_path: Path) -> None:
+    async def scene() -> None:
+        server = ConfigServer(tmp_path / "s", Remembering())
+        await server.start()
+        assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o600
+        for bytes_ in (b"\xff\xff\xff\xff", b"\x00\x00\x00\x02{]", b"\x00\x00\x00\x02{}"):
+            reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
+            writer.write(bytes_)
+            await reader.read()
+            writer.close()
+        heard: list[Any] = []
+        client = ConfigClient(tmp_path / "s", lambda status, first: heard.append(first))
+        task = asyncio.create_task(client.run(0.01))
+        await until(lambda: client.connected)
+        assert await client.apply(HostConfig(names=names("a"))) == {}
+        task.cancel()
+        await server.close()
+
+    asyncio.run(scene())

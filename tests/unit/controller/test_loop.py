@@ -1,0 +1,248 @@
+"""The loop with a real store and a host that only remembers: wakes, outcomes, failures, deletions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tidegate.agent.config import HostConfig, HostStatus, HostUnreachable
+from tidegate.controller.loop import Controller, ControllerSettings
+from tidegate.controller.plan import PlanSettings
+from tidegate.engine.config import DatabaseStatus
+from tidegate.operations import clusters, endpoints, security_groups, services, subnets, vpcs
+from tidegate.operations.context import Caller, Context
+from tidegate.operations.endpoints import ZoneSpec
+from tidegate.store.store import Store
+
+REGION = "alicloud-ap-southeast-1"
+ME = Caller("1000000000000042")
+
+
+class RememberingHost:
+    """Takes what it is given; ``errors`` and ``away`` are what the test makes of it."""
+
+    def __init__(self) -> None:
+        self.config = HostConfig()
+        self.errors: dict[str, str] = {}
+        self.away = False
+        self.applies = 0
+
+    async def apply(self, config: HostConfig) -> dict[str, str]:
+        if self.away:
+            raise HostUnreachable("no agent")
+        await asyncio.sleep(0)
+        self.config, self.applies = config, self.applies + 1
+        return self.errors
+
+
+class Running:
+    def __init__(self, store: Store, settings: ControllerSettings) -> None:
+        self.host = RememberingHost()
+        self.controller = Controller(store, self.host, settings, on_idle=self._sleep)
+        self.context = Context(store, wake=self.controller.wake)
+        services.ensure_region_services(self.context)
+
+    def _sleep(self, cluster_id: str) -> None:
+        clusters.sleep_cluster(self.context, cluster_id)
+
+    async def until(self, condition: Callable[[], Any], limit_s: float = 5.0) -> Any:
+        deadline = asyncio.get_running_loop().time() + limit_s
+        while True:
+            found = condition()
+            if found:
+                return found
+            assert asyncio.get_running_loop().time() < deadline, "condition not met in time"
+            await asyncio.sleep(0.005)
+
+    def endpoint(self) -> tuple[str, str]:
+        vpc = vpcs.create_vpc(self.context, ME, region_id=REGION, cidr="10.0.0.0/16").vpc_id
+        subnet = subnets.create_subnet(
+            self.context, ME, vpc_id=vpc, zone_id="ap-southeast-1a", cidr="10.0.1.0/24"
+        ).subnet_id
+        group = security_groups.create_security_group(self.context, ME, region_id=REGION, vpc_id=vpc).group_id
+        service = services.region_service(self.context, REGION)
+        assert service is not None
+        made = endpoints.create_endpoint(
+            self.context,
+            ME,
+            region_id=REGION,
+            vpc_id=vpc,
+            service=service.name,
+            group_ids=[group],
+            zones=[ZoneSpec("ap-southeast-1a", subnet)],
+        )
+        return vpc, made.endpoint.endpoint_id
+
+    def view(self, endpoint_id: str) -> endpoints.EndpointView:
+        return endpoints.get_endpoint(self.context, ME, endpoint_id)
+
+
+@asynccontextmanager
+async def running(tmp_path: Path, idle_s: float = 300.0, resync_s: float = 60.0) -> AsyncIterator[Running]:
+    store = Store(f"sqlite:///{tmp_path / 'tidegate.db'}")
+    store.migrate()
+    made = Running(store, ControllerSettings(PlanSettings(), resync_s=resync_s, cluster_idle_s=idle_s))
+    task = asyncio.create_task(made.controller.run())
+    try:
+        await made.until(lambda: made.controller.settled)
+        yield made
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        store.close()
+
+
+def ready(cluster: Any, **more: Any) -> HostStatus:
+    status = DatabaseStatus(
+        cluster.cluster_id,
+        "ready",
+        "It answers.",
+        start_seq=cluster.start_seq,
+        sessions=0,
+        version="v8.5.4",
+        root_password_hash=cluster.root_password_hash,
+    )
+    return HostStatus(databases={cluster.cluster_id: replace(status, **more)})
+
+
+def run(coroutine: Any) -> None:
+    asyncio.run(coroutine)
+
+
+def test_a_wish_becomes_active_and_connected(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with running(tmp_path) as world:
+            vpc, endpoint = world.endpoint()
+            await world.until(lambda: world.view(endpoint).connection == "connected")
+            assert world.view(endpoint).state == "active"
+            assert world.host.config.networks[vpc].endpoints[0].endpoint_id == endpoint
+
+    run(scene())
+
+
+def test_a_failure_is_said_and_tried_again(tmp_path: Path) -> None:
+    """'Not done yet' and 'failed' never look alike, and neither looks like done."""
+
+    async def scene() -> None:
+        async with running(tmp_path) as world:
+            world.host.errors = {}
+            vpc = vpcs.create_vpc(world.context, ME, region_id=REGION).vpc_id
+            await world.until(lambda: vpcs.get_vpc(world.context, ME, vpc).available)
+            world.host.errors = {f"networks/{vpc}": "nft said no."}
+            subnet = subnets.create_subnet(
+                world.context, ME, vpc_id=vpc, zone_id="ap-southeast-1a", cidr="172.16.1.0/24"
+            ).subnet_id
+
+            def status() -> Any:
+                return subnets.get_subnet(world.context, ME, subnet).status
+
+            await world.until(lambda: status() and status().phase == "failed")
+            assert "nft said no." in status().reason
+            world.host.errors = {}
+            world.controller.wake("vpc", vpc)  # what its own timer does after retry_s
+            await world.until(lambda: status().phase == "ready")
+
+    run(scene())
+
+
+def test_without_an_agent_wishes_wait_and_are_met_when_it_comes(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with running(tmp_path) as world:
+            world.host.away = True
+            _, endpoint = world.endpoint()
+            await world.until(lambda: world.controller.last_error)
+            assert world.view(endpoint).state == "creating"
+            world.host.away = False
+            world.controller.host_changed(HostStatus(), first=True)
+            await world.until(lambda: world.view(endpoint).connection == "connected")
+
+    run(scene())
+
+
+def test_deleted_things_leave_the_host_first_and_the_store_after(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with running(tmp_path) as world:
+            vpc, endpoint = world.endpoint()
+            await world.until(lambda: world.view(endpoint).state == "active")
+            world.host.errors = {f"networks/{vpc}": "busy"}
+            endpoints.remove_zone(world.context, ME, endpoint, "ap-southeast-1a")
+            await world.until(lambda: not world.host.config.networks[vpc].endpoints)
+            # The kernel did not let go, so the address is not free yet.
+            assert len(endpoints.list_zones(world.context, ME, endpoint)) == 1
+            world.host.errors = {}
+            world.controller.wake("vpc", vpc)
+            await world.until(lambda: not endpoints.list_zones(world.context, ME, endpoint))
+            endpoints.delete_endpoint(world.context, ME, endpoint)
+            await world.until(lambda: endpoints.list_endpoints(world.context, ME, region_id=REGION)[1] == 0)
+
+    run(scene())
+
+
+def test_a_cluster_lives_sleeps_wakes_and_goes(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with running(tmp_path, idle_s=0.05, resync_s=0.05) as world:
+            made = clusters.create_cluster(world.context, ME, region_id=REGION, display_name="orders").cluster
+            key = made.cluster_id
+
+            def view() -> clusters.ClusterView:
+                return clusters.get_cluster(world.context, ME, key)
+
+            await world.until(lambda: key in world.host.config.databases)
+            assert view().state == "CREATING"
+            world.controller.host_changed(ready(made), first=False)
+            await world.until(lambda: view().state == "ACTIVE")
+            assert view().cluster.version == "v8.5.4"
+            await world.until(lambda: not view().cluster.awake)  # nobody is connected
+            await world.until(lambda: not world.host.config.databases[key].running)
+            world.controller.host_changed(ready(made, phase="stopped", sessions=None), first=False)
+            await world.until(lambda: "Asleep" in (view().status.reason if view().status else ""))
+            clusters.wake_cluster(world.context, key)
+            await world.until(lambda: world.host.config.databases[key].start_seq == 2)
+            clusters.delete_cluster(world.context, ME, key)
+            await world.until(lambda: key not in world.host.config.databases)
+            assert view().state == "DELETING"  # until the data is gone
+            world.controller.host_changed(HostStatus(removed_databases=(key,)), first=False)
+            await world.until(lambda: not clusters.list_clusters(world.context, ME))
+
+    run(scene())
+
+
+def test_a_pass_over_one_network_leaves_the_other_parts_alone(tmp_path: Path) -> None:
+    """The cost of a pass is what changed: unchanged parts stay the very same objects, so nothing is sent."""
+
+    async def scene() -> None:
+        async with running(tmp_path) as world:
+            first_vpc, first = world.endpoint()
+            await world.until(lambda: world.view(first).state == "active")
+            before = world.host.config
+            _, second = world.endpoint()
+            await world.until(lambda: world.view(second).state == "active")
+            after = world.host.config
+            assert after.networks[first_vpc] is before.networks[first_vpc]
+            assert after.gateways is before.gateways
+            for name, record in before.names.items():
+                assert after.names[name] is record
+
+    run(scene())
+
+
+@pytest.mark.parametrize("error", ["regions", "gateways"])
+def test_an_endpoint_without_its_region_is_not_connected(tmp_path: Path, error: str) -> None:
+    async def scene() -> None:
+        async with running(tmp_path) as world:
+            world.host.errors = {f"{error}/{REGION}": "no such luck"}
+            _, endpoint = world.endpoint()
+
+            def status() -> Any:
+                return world.view(endpoint).status
+
+            await world.until(lambda: status() and status().phase == "failed")
+            assert world.view(endpoint).connection == "connecting"
+
+    run(scene())
