@@ -70,7 +70,7 @@ def try_wrong_prefix(stage: Stage, orders: Orders, place: Place) -> None:
 def attempt(stage: Stage, case: str, vpc: Json, orders: Orders, host: str, **other: Any) -> None:
     """Log in with the right password from inside ``vpc``, and note how that was refused."""
     answer = stage.probe(vpc["VpcId"], **(login(orders, host) | other))
-    stage.refusal(decide_refused(case, answer["outcome"], answer["detail"]))
+    stage.refusal(decide_refused(case, answer["outcome"], answer["detail"], stage.settings.resolution))
 
 
 def login(orders: Orders, host: str) -> dict[str, Any]:

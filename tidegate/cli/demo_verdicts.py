@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
+from typing import Any, Literal
 
+Resolution = Literal["isolated", "cloud"]
 NO_ANSWER = "no answer"
 NO_SUCH_NAME = "no such name"
 
@@ -38,11 +39,15 @@ class Refused:
         return self.expected == self.got
 
 
-def decide_refused(case: str, outcome: str, detail: str = "") -> Refused:
-    """``outcome`` is the probe's word, or the code of an API."""
+def decide_refused(case: str, outcome: str, detail: str = "", resolution: Resolution = "isolated") -> Refused:
+    """``outcome`` is the probe's word, or the code of an API.
+
+    With ``resolution`` cloud the endpoint's name is public, as Alibaba's are: it resolves, and the address is silent.
+    """
+    expected = NO_ANSWER if resolution == "cloud" and EXPECTED[case] == NO_SUCH_NAME else EXPECTED[case]
     if outcome.startswith("mysql "):
         outcome = f"MySQL error {outcome.removeprefix('mysql ')}"
-    return Refused(case, EXPECTED[case], _WORDS.get(outcome, outcome), detail)
+    return Refused(case, expected, _WORDS.get(outcome, outcome), detail)
 
 
 @dataclass(slots=True)

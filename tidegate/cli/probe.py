@@ -29,8 +29,11 @@ def main() -> int:
     return 0
 
 
-def write_and_read(host: str, user: str, password: str, timeout_s: float = 10.0) -> dict[str, Any]:
-    """What an application does.  ``first_row_s``: from the look-up of the name to the first row."""
+def write_and_read(host: str, user: str, password: str, timeout_s: float = 10.0, ca: str = "") -> dict[str, Any]:
+    """What an application does.  ``first_row_s``: from the look-up of the name to the first row.
+
+    ``ca``: ask for TLS, and trust only what this file's CA has signed for the host.
+    """
     started = time.monotonic()
     connection = pymysql.connect(
         host=host,
@@ -40,6 +43,7 @@ def write_and_read(host: str, user: str, password: str, timeout_s: float = 10.0)
         connect_timeout=int(timeout_s) or 1,
         read_timeout=timeout_s,
         autocommit=True,
+        ssl={"ca": ca} if ca else None,
     )
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT 1")
@@ -55,7 +59,7 @@ def write_and_read(host: str, user: str, password: str, timeout_s: float = 10.0)
 
 
 def try_to_connect(
-    host: str, user: str = "", password: str = "", timeout_s: float = 2.0, direct: bool = False
+    host: str, user: str = "", password: str = "", timeout_s: float = 2.0, direct: bool = False, ca: str = ""
 ) -> dict[str, Any]:
     """One attempt; ``outcome`` as :func:`classify` words it, or ``connected``.
 
@@ -65,7 +69,13 @@ def try_to_connect(
     try:
         raw = open_socket(host, timeout_s, direct)
         connection = pymysql.connect(
-            host=host, port=PORT, user=user, password=password, read_timeout=timeout_s, defer_connect=True
+            host=host,
+            port=PORT,
+            user=user,
+            password=password,
+            read_timeout=timeout_s,
+            defer_connect=True,
+            ssl={"ca": ca} if ca else None,
         )
         connection.connect(raw)
         connection.close()

@@ -129,3 +129,10 @@ def test_both_languages_say_the_same() -> None:
         assert fields[0] == fields[1]
     assert all(say("zh", case) != say("en", case) for case in EXPECTED)
     assert re.search("[\u4e00-\u9fff]", say("zh", "step1"))
+
+
+def test_public_names_are_no_leak() -> None:
+    """``resolution = "cloud"``: the name resolves everywhere, true to Alibaba; only the address must stay silent."""
+    assert decide_refused("same_cidr_vpc_by_name", "timeout", resolution="cloud").held
+    assert not decide_refused("same_cidr_vpc_by_name", "timeout").held
+    assert not decide_refused("same_cidr_vpc_by_name", "nxdomain", resolution="cloud").held
