@@ -58,7 +58,7 @@ class Engine(Protocol):
 
     ``set_database`` converges one cluster to its config (start, adopt, stop, set the root password), None
     deletes the server *and its data*.  Servers outlive us: ``adopt`` at start finds those that still run.
-    ``sweep`` stops the servers of clusters that are not in ``keep``, leaves their data, and returns their ids; it blocks.
+    ``sweep`` stops the servers of clusters not in ``keep``, leaves their data, and returns their ids; it blocks.
     """
 
     def adopt(self) -> None: ...
