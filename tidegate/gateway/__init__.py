@@ -6,6 +6,7 @@
         |  server.py      accept; Directory.consumer(peer) or nothing; room for one more login?
         v
     Login (login.py)      sockets <-> Handshake (handshake.py, no I/O)
+        |                     commands.py               what it asks to be done
         |                     framing.py, packets.py    MySQL packets
         |                     refusals.py               every ERR that we send, one function each
         |                     password_key.py           caching_sha2_password without TLS

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -79,7 +80,7 @@ async def connect(sock: socket.socket, address: tuple[str, int]) -> None:
         await _ready(sock, writing=True)
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
-        raise OSError(code, errno.errorcode.get(code, str(code)))
+        raise OSError(code, os.strerror(code))
 
 
 async def until_gone(sock: socket.socket) -> None:

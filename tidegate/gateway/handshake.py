@@ -24,13 +24,23 @@ What the client gives as connection id is the gateway's; ``SELECT CONNECTION_ID(
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
-from typing import Literal, Protocol
 
 from tidegate.gateway import refusals
-from tidegate.gateway.config import Route, TlsMode
+from tidegate.gateway.commands import (
+    Command,
+    Dial,
+    Done,
+    LoginTerms,
+    Refuse,
+    SendClient,
+    SendServer,
+    StartTls,
+    Turn,
+    Wake,
+)
+from tidegate.gateway.config import Route
 from tidegate.gateway.framing import PacketBuffer, PacketError, PacketTooLargeError, build_packet
 from tidegate.gateway.packets import (
     ERR_HEADER,
@@ -84,87 +94,8 @@ FAST_AUTH_OK, FULL_AUTH_WANTED, KEY_WANTED = b"\x03", b"\x04", b"\x02"
 # presence only, for "(using password: YES)".
 STUB_AUTH = b"\0" * 20
 READ_BYTES = 16384
+MAX_REDIALS = 5
 USER_SHOWN = 96  # characters; TiDB allows 32 for a name without the prefix
-
-
-@dataclass(frozen=True, slots=True)
-class SendClient:
-    """Bytes for the client."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class SendServer:
-    """Bytes for the database."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class StartTls:
-    """Do the TLS handshake on the client's connection, then call ``tls_started`` or ``tls_failed``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wake:
-    """Have the cluster started, then call ``woken`` or ``wake_failed``."""
-
-    route: Route
-
-
-@dataclass(frozen=True, slots=True)
-class Dial:
-    """Connect to the database, then call ``connected`` or ``dial_failed``."""
-
-    route: Route
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """Logged in.  ``ok`` has not been sent to the client: whoever takes both connections over sends it first.
-
-    ``to_client`` and ``to_server`` are bytes already read beyond the login; they go next, in this order.
-    """
-
-    ok: bytes
-    to_client: bytes
-    to_server: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """Send ``data`` (an ERR packet, or nothing) to the client and close both connections."""
-
-    refusal: Refusal
-    data: bytes
-
-
-Command = SendClient | SendServer | StartTls | Wake | Dial | Done | Refuse
-Turn = Literal["client", "server", "gateway"]
-
-
-class KeyHolder(Protocol):
-    """What :class:`~tidegate.gateway.password_key.PasswordKey` does."""
-
-    pem: bytes
-
-    def open(self, sealed: bytes, salt: bytes) -> bytes | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class LoginTerms:
-    """What one login starts from.  ``find_route`` gives None for prefixes that this region does not serve."""
-
-    tls: TlsMode
-    server_version: str
-    connection_id: int
-    salt: bytes
-    client: tuple[str, int]
-    local: tuple[str, int]
-    endpoint_id: str
-    find_route: Callable[[str], Route | None]
-    password_key: KeyHolder
 
 
 class State(Enum):
@@ -174,7 +105,7 @@ class State(Enum):
     TLS = auto()  # -> RESPONSE
     DENYING = auto()  # -> OVER
     WAKING = auto()  # -> DIALLING
-    DIALLING = auto()  # -> GREETING, WAKING (once)
+    DIALLING = auto()  # -> GREETING, WAKING (MAX_REDIALS times)
     GREETING = auto()  # -> AUTH
     AUTH = auto()  # -> OVER
     OVER = auto()
@@ -230,7 +161,7 @@ class Handshake:
         self._secure = False
         self._response: HandshakeResponse | None = None
         self._route: Route | None = None
-        self._redialled = False
+        self._redials = 0
         self._auth_turn: Turn = "server"
         self._switch: AuthSwitch | None = None
         self._full_auth = False
@@ -382,10 +313,10 @@ class Handshake:
         return [SendServer(build_proxy_header(ProxyHeader(*terms.client, *terms.local, terms.endpoint_id)))]
 
     def dial_failed(self, why: str) -> list[Command]:
-        """A cluster thought ready may have gone to sleep this moment: it is woken once."""
-        if self._route is None or self._redialled:
+        """A cluster thought ready may have died or gone to sleep this moment: have it woken, a few times."""
+        if self._route is None or self._redials == MAX_REDIALS:
             return self._refuse(refusals.database_unreachable(self._cluster_id, why))
-        self._redialled = True
+        self._redials += 1
         return self._wake(self._route)
 
     @property

@@ -10,23 +10,24 @@ from collections import deque
 from dataclasses import dataclass
 
 from tidegate.gateway import channel
-from tidegate.gateway.config import Directory, GatewayConfig, Route, WakeError
-from tidegate.gateway.handover import Handover
-from tidegate.gateway.handshake import (
-    READ_BYTES,
+from tidegate.gateway.commands import (
     Command,
     Dial,
     Done,
-    Handshake,
     Refuse,
     SendClient,
     SendServer,
     StartTls,
     Wake,
 )
+from tidegate.gateway.config import Directory, GatewayConfig, Route, WakeError
+from tidegate.gateway.handover import Handover
+from tidegate.gateway.handshake import READ_BYTES, Handshake
 
 DIAL_TIMEOUT_S = 5.0
 GOODBYE_TIMEOUT_S = 1.0
+REDIAL_PAUSE_S = 0.2
+"""before a cluster that is called ready but refused the connection is asked for again: the news travels"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,8 @@ class Login:
 
     async def _wake(self, route: Route) -> list[Command]:
         """Wait for the cluster, as long as the client does."""
+        if route.ready:
+            await asyncio.sleep(REDIAL_PAUSE_S)
         config, now = self._world.config, asyncio.get_running_loop().time()
         self._deadline.reschedule(now + config.wake_timeout_s + config.login_timeout_s)
         waking = asyncio.ensure_future(self._world.directory.wake(route, config.wake_timeout_s))

@@ -24,10 +24,11 @@ from prometheus_client import CollectorRegistry
 
 from tidegate.gateway import refusals
 from tidegate.gateway.channel import prepare_socket
+from tidegate.gateway.commands import Done, LoginTerms, Refuse
 from tidegate.gateway.config import Consumer, Directory, GatewayConfig, Route, SessionEvent
 from tidegate.gateway.framing import build_packet
 from tidegate.gateway.handover import Handover, Joined, RelayAlways
-from tidegate.gateway.handshake import Done, Handshake, LoginTerms, Refuse
+from tidegate.gateway.handshake import Handshake
 from tidegate.gateway.login import Login, LoginWorld
 from tidegate.gateway.packets import SALT_BYTES, build_err
 from tidegate.gateway.password_key import PasswordKey
