@@ -13,6 +13,7 @@ import json
 import socket
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pymysql
@@ -24,8 +25,8 @@ ROWS = ((1, "ebb"), (2, "slack"), (3, "flood"))
 def main() -> int:
     """0 whenever there is an answer: that an attempt fails is an answer too."""
     request = json.load(sys.stdin)
-    task = {"rows": write_and_read, "connect": try_to_connect}[request.pop("task")]
-    json.dump(task(**request), sys.stdout)
+    tasks: dict[str, Callable[..., dict[str, Any]]] = {"rows": write_and_read, "connect": try_to_connect}
+    json.dump(tasks[request.pop("task")](**request), sys.stdout)
     return 0
 
 
