@@ -47,7 +47,10 @@ class ResolverApplier:
 
 
 class GatewayDriver(Protocol):
+    """What the applier sees of :class:`tidegate.gateway.server.Gateway`."""
+
     def update(self, config: GatewayConfig) -> None: ...
+    def end_sessions(self, fabric_address: str, reason: str) -> int: ...
 
 
 class GatewayApplier:
@@ -73,6 +76,9 @@ class GatewayApplier:
             {**dict.fromkeys(delta.drop.get("consumers", ())), **delta.put.consumers},
             {**dict.fromkeys(delta.drop.get("routes", ())), **delta.put.routes},
         )
+        for address in delta.drop.get("consumers", ()):
+            if self._gateway is not None:
+                self._gateway.end_sessions(address, "its endpoint is no longer connected")
         config = new.gateways.get(self._region_id)
         if config is None:
             return {}

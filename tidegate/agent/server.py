@@ -2,9 +2,10 @@
 
 ::
 
-    regions -> networks -> resolvers, names -> databases -> gateways, consumers, routes     what is put
-    networks, regions, ... the other way round                                            what is dropped
+    regions -> databases -> gateways, consumers, routes -> networks -> resolvers, names -> dropped networks, regions
 
+A gateway knows a consumer before the consumer's first packet can come, and ends a dropped one's sessions while the
+kernel still carries its reset.
 The data plane works in one thread of its own: netlink and nft calls of two applies never interleave.
 """
 
@@ -79,11 +80,12 @@ class Agent:
     async def apply(self, old: HostConfig, new: HostConfig, delta: Delta) -> dict[str, str]:
         """Everything is tried; one part's failure is that part's error, and is tried again by the next apply."""
         delta = _with_failed_parts(delta, new, self._errors)
+        await self._in_kernel(self._put_regions, delta)
+        self._put_databases(delta)
+        await self._tell_gateways(old, new, delta)
         await self._in_kernel(self._put_networks, delta)
         if _touches(delta, OF_RESOLVERS) or any(part.startswith("resolvers/") for part in self._errors):
             await self._tell_resolvers(new)
-        self._put_databases(delta)
-        await self._tell_gateways(old, new, delta)
         await self._in_kernel(self._drop_networks, delta)
         self._config = new
         if not self._swept:
@@ -123,9 +125,11 @@ class Agent:
 
     # parts
 
-    def _put_networks(self, delta: Delta) -> None:
+    def _put_regions(self, delta: Delta) -> None:
         for region_id, region in delta.put.regions.items():
             self._try(f"regions/{region_id}", self._dataplane.apply_region, region)
+
+    def _put_networks(self, delta: Delta) -> None:
         for vpc_id, network in delta.put.networks.items():
             self._try(f"networks/{vpc_id}", self._dataplane.apply_network, network)
 
