@@ -17,7 +17,7 @@ from rich.console import Console
 from tidegate.cli.access import Access
 from tidegate.cli.clients import CliError, OperatorClient
 from tidegate.cli.demo_verdicts import Findings, Refused
-from tidegate.cli.demo_words import say
+from tidegate.cli.demo_words import WORDS, say
 from tidegate.cli.reports import wait_until
 from tidegate.settings import Settings
 
@@ -52,11 +52,12 @@ class Stage:
     def step(self, key: str, **facts: object) -> Iterator[dict[str, object]]:
         """A tick and the time once it is done, a cross when it is not; the block may add facts to the sentence."""
         started = time.monotonic()
+        doing = _plain(self.words(f"{key}_doing" if f"{key}_doing" in WORDS else key, **facts))
         try:
-            with self.console.status(_plain(self.words(key, **facts))):
+            with self.console.status(doing):
                 yield facts
         except BaseException:
-            self.console.print(f"  [red]✗[/red] {_plain(self.words(key, **facts))}")
+            self.console.print(f"  [red]✗[/red] {doing}")
             raise
         self.tick(self.words(key, **facts), time.monotonic() - started)
 
@@ -68,11 +69,15 @@ class Stage:
         """One line per attempt: what was tried, how it was refused."""
         self.findings.refused.append(refused)
         if refused.held:
-            self.tick(f"{self.words(refused.case)}: {refused.got}")
+            self.tick(f"{self.words(refused.case)}: {self._say(refused.got)}")
             return
-        expected = self.words("expected", expected=refused.expected)
+        expected = self.words("expected", expected=self._say(refused.expected))
         text = f"{self.words(refused.case)}: {refused.got} {refused.detail}; {expected}"
         self.console.print(f"  [red]✗[/red] {_plain(text)}")
+
+    def _say(self, outcome: str) -> str:
+        """Codes and numbers are the same in every language."""
+        return self.words(outcome) if outcome in WORDS else outcome
 
     def wait(self, look: Callable[[], T | None], what: str) -> T:
         return wait_until(look, what, STEP_TIMEOUT_S)

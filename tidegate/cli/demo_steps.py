@@ -69,7 +69,7 @@ def create_endpoint(stage: Stage, orders: Orders, cidr: str) -> Place:
         if endpoints.verify_service(api, REGION, orders.service_name) is None:
             raise CliError(f"Verify found no service {orders.service_name} in {REGION} (Tidegate's side).")
     started = time.monotonic()
-    with stage.step("endpoint", id="", status="", connection="") as facts:
+    with stage.step("endpoint") as facts:
         endpoint = connect_endpoint(stage, vpc, subnet, orders.service_name, group_id)
         facts |= {
             "id": endpoint["EndpointId"],
@@ -93,7 +93,7 @@ def connect_program(stage: Stage, orders: Orders, place: Place) -> None:
     stage.heading("step3")
     domain = place.endpoint["EndpointDomain"]
     stage.fact("string", build_strings(orders.user, domain)["General > Connection String"])
-    with stage.step("rows", name=place.name, count="", rows="") as facts:
+    with stage.step("rows", name=place.name) as facts:
         answer = stage.probe(place.vpc["VpcId"], task="rows", host=domain, user=orders.user, password=orders.password)
         stage.findings.rows = answer["rows"]
         stage.findings.elapsed_s["first_row"] = answer["first_row_s"]
