@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # importlib mode leaves a test folder out of the path
+
 from netns_witness import Server, mounts, root_links
 from netns_world import GATEWAY, NETWORK, REGION, World
 
@@ -26,7 +30,7 @@ def bare_world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World
         world.close()
     assert world.names() == set()
     assert f"tg-{world.settings.instance}" not in mounts()
-    assert root_links() <= links
+    assert not [new for new in root_links() - links if new.startswith(("h-", "f-", "fabric"))]
 
 
 @pytest.fixture
