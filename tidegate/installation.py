@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,9 +73,7 @@ def stop(settings: Settings, on_progress: Progress = lambda sentence: None) -> N
         on_progress("Stopping databases and taking the networks away")
         _cleanup(settings)
         stop_world(settings)
-        for path in settings.run.iterdir():
-            if path.name != "lock" and not path.is_dir():
-                path.unlink(missing_ok=True)
+        shutil.rmtree(settings.run, ignore_errors=True)
 
 
 def describe(settings: Settings) -> Installation | None:

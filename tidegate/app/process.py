@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -16,7 +17,14 @@ from tidegate.settings import Settings
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
+    raise_file_limit()
     asyncio.run(main)
+
+
+def raise_file_limit() -> None:
+    """A gateway holds two descriptors per session, the resolvers four per VPC: the default of 1,024 is soon used up."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def until_told() -> None:

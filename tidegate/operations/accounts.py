@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tidegate.domain.accounts import AccessKey, Account, Realm
 from tidegate.domain.names import MIXED
+from tidegate.domain.refusals import NotFound
 from tidegate.operations.context import Caller, Context, change
 
 _DIGITS = "0123456789"
@@ -33,6 +34,26 @@ def ensure_first_accounts(context: Context) -> FirstKeys:
             work.tx.accounts.add(account)
             keys[realm] = work.tx.access_keys.add(_key(context, account))
         return FirstKeys(keys["alicloud"], keys["tidbcloud"])
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """An account with what it has: how many clusters, how many active keys."""
+
+    account: Account
+    cluster_count: int
+    key_count: int
+
+
+def get_organization(context: Context, caller: Caller) -> Organization:
+    """The caller's own.  Raises NotFound when its account is gone while its key still signs."""
+    with context.store.read() as tx:
+        account = tx.accounts.get(caller.account_id)
+        if account is None:
+            raise NotFound("account", caller.account_id)
+        clusters = tx.clusters.count(account_id=caller.account_id)
+        keys = tx.access_keys.count(account_id=caller.account_id, active=True)
+    return Organization(account, clusters, keys)
 
 
 def find_key(context: Context, realm: Realm, key_id: str) -> AccessKey | None:

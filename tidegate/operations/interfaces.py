@@ -92,7 +92,7 @@ def find_interfaces(
             found = tx.interfaces.find(**equal)
         else:
             found = tx.interfaces.find_in("interface_id", interface_ids, **equal)
-        return [_view(tx, interface) for interface in found]
+        return _views(tx, found)
 
 
 def delete_interface(context: Context, caller: Caller, interface_id: str) -> None:
@@ -112,9 +112,11 @@ def require_interface(tx: Transaction, caller: Caller, interface_id: str) -> Net
     return interface
 
 
-def _view(tx: Transaction, interface: NetworkInterface) -> InterfaceView:
-    groups = interface.group_ids
-    if interface.endpoint_id:
-        endpoint = tx.endpoints.get(interface.endpoint_id)
-        groups = endpoint.group_ids if endpoint else ()
-    return InterfaceView(interface, tx.status("interface", interface.interface_id), groups)
+def _views(tx: Transaction, interfaces: Sequence[NetworkInterface]) -> list[InterfaceView]:
+    ids = [interface.interface_id for interface in interfaces]
+    statuses = {s.resource_id: s for s in tx.statuses.find_in("resource_id", ids, kind="interface")}
+    of_endpoints = {i.endpoint_id for i in interfaces if i.endpoint_id}
+    guards = {e.endpoint_id: e.group_ids for e in tx.endpoints.find_in("endpoint_id", of_endpoints)}
+    return [
+        InterfaceView(i, statuses.get(i.interface_id), guards.get(i.endpoint_id or "", i.group_ids)) for i in interfaces
+    ]

@@ -10,6 +10,9 @@ from sqlalchemy import Connection, Select, Table, and_, delete, func, insert, se
 
 T = TypeVar("T")
 
+VALUES_PER_QUERY = 500
+"""databases bound the number of parameters; SQLite's oldest bound was 999"""
+
 
 class Rows(Generic[T]):
     """The rows of ``table`` as values of ``kind``, inside one transaction."""
@@ -31,13 +34,15 @@ class Rows(Generic[T]):
 
     def find_in(self, column: str, values: Iterable[Any], **equal: Any) -> list[T]:
         """As ``find``, and ``column`` is one of ``values``."""
-        wanted = list(values)
-        if not wanted:
-            return []
-        query = self._select().where(
-            self._table.c[column].in_(wanted), *(self._table.c[name] == value for name, value in equal.items())
-        )
-        return self._all(query.order_by(*self._table.primary_key))
+        wanted = sorted(set(values))
+        found: list[T] = []
+        for start in range(0, len(wanted), VALUES_PER_QUERY):
+            query = self._select().where(
+                self._table.c[column].in_(wanted[start : start + VALUES_PER_QUERY]),
+                *(self._table.c[name] == value for name, value in equal.items()),
+            )
+            found += self._all(query.order_by(*self._table.primary_key))
+        return found
 
     def page(self, after: str, limit: int, **equal: Any) -> list[T]:
         """Up to ``limit`` rows whose (single) key comes after ``after``; what lies before costs nothing."""

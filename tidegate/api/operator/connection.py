@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tidegate.domain.clusters import require_private_endpoint
-from tidegate.domain.refusals import Malformed, NoPrivateEndpoint, NotFound, NotOffered
-from tidegate.domain.status import decide_settled
-from tidegate.operations import clusters
-from tidegate.operations.context import Caller, Context
+from tidegate.domain.refusals import Malformed, NoPrivateEndpoint, NotOffered
+from tidegate.operations import clusters, inventory
+from tidegate.operations.context import Context
 
 
 def build_connection(context: Context, cluster_id: str, kind: str) -> dict[str, Any]:
@@ -21,7 +20,7 @@ def build_connection(context: Context, cluster_id: str, kind: str) -> dict[str, 
         raise NotOffered("The public endpoint")
     if kind != "private":
         raise Malformed("type", kind)
-    view = clusters.get_cluster(context, _owner(context, cluster_id), cluster_id)
+    view = clusters.get_cluster(context, inventory.cluster_owner(context, cluster_id), cluster_id)
     region = require_private_endpoint(view.cluster)
     if view.service is None:
         raise NoPrivateEndpoint(cluster_id, region.cloud)
@@ -39,29 +38,15 @@ def build_connection(context: Context, cluster_id: str, kind: str) -> dict[str, 
 
 def list_host_interfaces(context: Context, vpc_id: str) -> list[dict[str, Any]]:
     """Where programs live in this VPC.  ``namespace`` is the short name that the agent's world knows."""
-    with context.store.read() as tx:
-        if tx.vpcs.get(vpc_id) is None:
-            raise NotFound("vpc", vpc_id)
-        found = tx.interfaces.find(vpc_id=vpc_id, kind="host", deleting=False)
-        statuses = {status.resource_id: status for status in tx.statuses.find(kind="interface")}
     return [
         {
-            "interface_id": interface.interface_id,
-            "namespace": f"host-{interface.interface_id}",
-            "address": interface.address,
-            "subnet_id": interface.subnet_id,
-            "zone_id": interface.zone_id,
-            "group_ids": list(interface.group_ids),
-            "available": decide_settled(statuses.get(interface.interface_id), interface.generation),
+            "interface_id": view.interface.interface_id,
+            "namespace": f"host-{view.interface.interface_id}",
+            "address": view.interface.address,
+            "subnet_id": view.interface.subnet_id,
+            "zone_id": view.interface.zone_id,
+            "group_ids": list(view.group_ids),
+            "available": view.available,
         }
-        for interface in found
+        for view in inventory.list_host_interfaces(context, vpc_id)
     ]
-
-
-def _owner(context: Context, cluster_id: str) -> Caller:
-    """The operator acts for whoever owns the cluster."""
-    with context.store.read() as tx:
-        cluster = tx.clusters.get(cluster_id)
-    if cluster is None:
-        raise NotFound("cluster", cluster_id)
-    return Caller(cluster.account_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from tidegate.domain.endpoints import decide_connection_state, decide_endpoint_s
 from tidegate.domain.services import EndpointService
 from tidegate.domain.status import Kind, Phase, Status, decide_settled
 from tidegate.operations.context import Context
+from tidegate.operations.inventory import list_everything
 
 _NOT_SEEN = "The controller has not looked at it yet."
 
@@ -43,26 +44,7 @@ class AgentHealth:
 
 def build_inventory(context: Context) -> list[dict[str, Any]]:
     """All resources of all accounts, grouped by kind, in the order of their ids."""
-    with context.store.read() as tx:
-        statuses = {(status.kind, status.resource_id): status for status in tx.statuses.find()}
-        rows: tuple[tuple[Kind, str, list[Any]], ...] = (
-            ("cluster", "cluster_id", tx.clusters.find()),
-            ("endpoint", "endpoint_id", tx.endpoints.find()),
-            ("vpc", "vpc_id", tx.vpcs.find()),
-            ("subnet", "subnet_id", tx.subnets.find()),
-            ("security_group", "group_id", tx.security_groups.find()),
-            ("interface", "interface_id", tx.interfaces.find(kind="host")),
-            ("service", "service_id", tx.services.find()),
-        )
-    return [asdict(entry) for entry in _entries(rows, statuses)]
-
-
-def _entries(
-    rows: tuple[tuple[Kind, str, list[Any]], ...], statuses: Mapping[tuple[Kind, str], Status]
-) -> Iterator[Entry]:
-    for kind, key, found in rows:
-        for row in found:
-            yield build_entry(kind, getattr(row, key), row, statuses.get((kind, getattr(row, key))))
+    return [asdict(build_entry(i.kind, i.resource_id, i.row, i.status)) for i in list_everything(context)]
 
 
 def build_entry(kind: Kind, resource_id: str, row: Any, status: Status | None) -> Entry:

@@ -16,6 +16,7 @@ from tidegate.api.tidbcloud.wire import Fields, Json
 from tidegate.domain.clusters import require_password
 from tidegate.domain.refusals import Malformed, Missing, NotFound, NotOffered, NotUpdatable
 from tidegate.operations import clusters as operations
+from tidegate.operations.accounts import get_organization
 from tidegate.operations.clusters import ClusterView
 
 _VIEWS = ("", "BASIC", "FULL")
@@ -150,18 +151,12 @@ def _labels(call: Call, fields: Fields) -> tuple[tuple[str, str], ...]:
     if len(labels) > _LABELS or any(len(word) > _LABEL_LETTERS for pair in labels.items() for word in pair):
         raise Malformed("labels", f"more than {_LABELS} labels, or one with more than {_LABEL_LETTERS} letters")
     project_id = labels.pop(PROJECT_LABEL, "")
-    if project_id and project_id != _own_project(call):
+    if project_id and project_id != get_organization(call.context, call.caller).account.project_id:
         raise NotFound("project", project_id)
     organization_id = labels.pop(ORGANIZATION_LABEL, "")
     if organization_id and organization_id != call.caller.account_id:
         raise NotFound("organization", organization_id)
     return tuple(sorted(labels.items()))
-
-
-def _own_project(call: Call) -> str:
-    with call.context.store.read() as tx:
-        account = tx.accounts.get(call.caller.account_id)
-    return account.project_id if account else ""
 
 
 def _refuse_what_is_not_offered(fields: Fields) -> None:

@@ -6,20 +6,17 @@ from tidegate.api.tidbcloud.call import Call
 from tidegate.api.tidbcloud.paging import parse_size, take_page
 from tidegate.api.tidbcloud.wire import Json
 from tidegate.domain.accounts import Account
+from tidegate.operations.accounts import get_organization
 
 
 def list_projects(call: Call) -> Json:
     """snake_case, and no totalSize: IAM is so."""
-    account_id = call.caller.account_id
-    with call.context.store.read() as tx:
-        account = tx.accounts.get(account_id)
-        clusters = tx.clusters.count(account_id=account_id)
-        keys = tx.access_keys.count(account_id=account_id, active=True)
-    found = [account] if account is not None and account.project_id else []
+    own = get_organization(call.context, call.caller)
+    found = [own.account] if own.account.project_id else []
     size = parse_size(call.query.get("pageSize"), default=100)
     page = take_page(found, _key, token=call.query.get("pageToken", ""), size=size, skip=0, mark="projects")
     return {
-        "projects": [_build_project(item, clusters, keys) for item in page.items],
+        "projects": [_build_project(item, own.cluster_count, own.key_count) for item in page.items],
         "nextPageToken": page.next_token,
     }
 
