@@ -74,7 +74,24 @@ class EndpointInterface:
     fabric_address: str
     service_address: str
     service_port: int
+    """0: every TCP port (a service that a user published; the port stays)"""
     connected: bool = True
+    bandwidth_mbit: int = 0
+    """of the endpoint's connection through this zone, each way; 0: not limited"""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A user's TCP service in this VPC, reachable through endpoints of other VPCs of the region.
+
+    ``address`` is the service's fabric address (100.113.0.0/16); packets to it, of any TCP port, go to
+    ``target_address``, a host interface of this VPC, whose security groups judge them with the consumer's fabric
+    address as their source (as Alibaba's load balancers speak from 100.64.0.0/10).
+    """
+
+    service_id: str
+    address: str
+    target_address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +107,7 @@ class NetworkConfig:
     resolver_addresses: tuple[str, ...]
     hosts: tuple[HostInterface, ...] = ()
     endpoints: tuple[EndpointInterface, ...] = ()
+    publications: tuple[Publication, ...] = ()
     policies: tuple[Policy, ...] = ()
     group_members: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """(security group id, the addresses of its members), for rules whose peer is a group"""
