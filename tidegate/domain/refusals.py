@@ -73,6 +73,15 @@ class QuotaReached(Refusal):
 
 
 @dataclass(eq=False)
+class WrongState(Refusal):
+    """It is there, but in a state in which this cannot be done."""
+
+    kind: str
+    id: str
+    state: str
+
+
+@dataclass(eq=False)
 class TokenReused(Refusal):
     """The same client token came with other parameters."""
 
@@ -166,6 +175,39 @@ class GroupKindsMixed(Refusal):
 
 
 @dataclass(eq=False)
+class RuleRepeats(Refusal):
+    """As asked for, the rule would equal another one of its group."""
+
+    rule_id: str
+
+
+@dataclass(eq=False)
+class PeerKindFixed(Refusal):
+    """A rule about addresses cannot become one about a group, nor the other way."""
+
+    rule_id: str
+
+
+@dataclass(eq=False)
+class GroupJoined(Refusal):
+    group_id: str
+    interface_id: str
+
+
+@dataclass(eq=False)
+class GroupNotJoined(Refusal):
+    group_id: str
+    interface_id: str
+
+
+@dataclass(eq=False)
+class LastGroup(Refusal):
+    """A program's interface keeps at least one security group."""
+
+    interface_id: str
+
+
+@dataclass(eq=False)
 class GroupRequired(Refusal):
     """An endpoint keeps at least one security group."""
 
@@ -176,6 +218,23 @@ class GroupRequired(Refusal):
 class GroupAttached(Refusal):
     group_id: str
     endpoint_id: str
+
+
+# tags
+
+
+@dataclass(eq=False)
+class TagMalformed(Refusal):
+    part: str
+    """``Key`` or ``Value``"""
+    text: str
+
+
+@dataclass(eq=False)
+class TagRepeated(Refusal):
+    """One key twice in one call."""
+
+    key: str
 
 
 # endpoints
@@ -221,6 +280,40 @@ class ZoneDuplicated(Refusal):
 @dataclass(eq=False)
 class EndpointHasZones(Refusal):
     endpoint_id: str
+
+
+@dataclass(eq=False)
+class EndpointProtected(Refusal):
+    """Its maker asked that nobody else delete or change it."""
+
+    endpoint_id: str
+
+
+@dataclass(eq=False)
+class ServiceGone(Refusal):
+    """The endpoint's service was deleted by its owner; the endpoint can only be deleted."""
+
+    endpoint_id: str
+
+
+@dataclass(eq=False)
+class ResourceTypeNotServed(Refusal):
+    resource_type: str
+
+
+@dataclass(eq=False)
+class BandwidthFixed(Refusal):
+    """The service's kind of resource has no default bandwidth to change."""
+
+    service_id: str
+
+
+@dataclass(eq=False)
+class UserMismatch(Refusal):
+    """A whitelist entry was named twice, and not the same account both times."""
+
+    user_id: str
+    arn: str
 
 
 # clusters

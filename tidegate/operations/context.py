@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import ParamSpec
 
 from tidegate.domain.names import Draw
-from tidegate.domain.refusals import DryRunPassed, TokenReused
+from tidegate.domain.refusals import DryRunPassed, Refusal, TokenReused
 from tidegate.domain.status import Kind
 from tidegate.store.store import Store, Transaction
 from tidegate.store.tokens import ClientToken
 
 TOKEN_LIFE = timedelta(hours=24)
+DONE = "done"
+"""what a client token of a write that makes nothing remembers"""
+
+P = ParamSpec("P")
 
 
 def utc_now() -> datetime:
@@ -38,7 +44,10 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks.  ``token`` makes a create idempotent; ``digest`` is the SHA-256 of the call's other parameters."""
+    """Who asks.  ``token`` makes a write idempotent; ``digest`` is the SHA-256 of the call's other parameters.
+
+    ``region_id``: the region whose API was called, which does not know what lives elsewhere; empty: any.
+    """
 
     account_id: str
     token: str = ""
@@ -46,15 +55,28 @@ class Caller:
     digest: str = ""
     dry_run: bool = False
     key_id: str = ""
+    region_id: str = ""
+
+    def sees(self, account_id: str, region_id: str) -> bool:
+        """Is what this account has in this region there for the caller?"""
+        return account_id == self.account_id and self.region_id in ("", region_id)
+
+
+class DoneBefore(Exception):  # noqa: N818 - no error: the call's answer is its first answer
+    """This very call, told by its client token, was carried out before; nothing was done now."""
 
 
 @dataclass(slots=True)
 class Work:
-    """One change being made: the transaction, and whom to wake once it is committed."""
+    """One change being made: the transaction, and whom to wake once it is committed.
+
+    ``recalled``: the operation has looked for its first result itself, because its answer names what it made.
+    """
 
     tx: Transaction
     now: datetime
     woken: list[tuple[Kind, str]] = field(default_factory=list)
+    recalled: bool = False
 
     def wake(self, kind: Kind, resource_id: str) -> None:
         self.woken.append((kind, resource_id))
@@ -62,18 +84,33 @@ class Work:
 
 @contextmanager
 def change(context: Context, caller: Caller) -> Iterator[Work]:
-    """Commit all of it or nothing; a dry run ends in :class:`DryRunPassed` after all checks."""
+    """Commit all of it or nothing; a dry run ends in :class:`DryRunPassed` after all checks.
+
+    A caller's token is kept with the change, so one call makes one change: the second change under a token is taken
+    for the first one's repetition and ends in :class:`DoneBefore`, with nothing done.
+    """
     with context.store.write() as tx:
         work = Work(tx, context.now())
-        yield work
+        try:
+            yield work
+        except Refusal:
+            _require_first_change(work, caller)
+            raise
         if caller.dry_run:
             raise DryRunPassed()
+        if caller.token and not work.recalled:
+            _require_first_change(work, caller)
+            remember_result(work, caller, "")
     for kind, resource_id in work.woken:
         context.wake(kind, resource_id)
 
 
 def first_result(work: Work, caller: Caller) -> str | None:
-    """What this client token made before, or None.  Raises :class:`TokenReused` when other parameters came with it."""
+    """What this client token made before, or None.  Raises :class:`TokenReused` when other parameters came with it.
+
+    An empty text: it changed something and made nothing (``change`` remembers those).
+    """
+    work.recalled = True
     if not caller.token:
         return None
     known = work.tx.client_tokens.get(caller.account_id, caller.action, caller.token)
@@ -89,3 +126,48 @@ def remember_result(work: Work, caller: Caller, resource_id: str) -> None:
         work.tx.client_tokens.put(
             ClientToken(caller.account_id, caller.action, caller.token, caller.digest, resource_id, work.now)
         )
+
+
+class AlreadyDone(Exception):  # noqa: N818 - not an error: the way out of a write that was carried out before
+    """This client token's write is done; ``once`` turns it into the same success."""
+
+
+@contextmanager
+def change_once(context: Context, caller: Caller) -> Iterator[Work]:
+    """As ``change``, for a write that makes nothing: its body runs once per client token.
+
+    The token is kept in the transaction of the change itself, so a caller killed in between may ask again.  The
+    operation around it is decorated with ``once``.
+    """
+    with change(context, caller) as work:
+        if first_result(work, caller) is not None:
+            raise AlreadyDone
+        yield work
+        remember_result(work, caller, DONE)
+
+
+def once(operation: Callable[P, None]) -> Callable[P, None]:
+    """A write whose repetition, told by its client token, is the first one's success."""
+
+    @wraps(operation)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        with suppress(AlreadyDone):
+            operation(*args, **kwargs)
+
+    return run
+
+
+def require_first_time(context: Context, caller: Caller) -> None:
+    """Raises :class:`DoneBefore` for a repeated change.  A repeated create goes on, and finds its first result.
+
+    Asked before anything else is: what a repeated delete names is gone.
+    """
+    if caller.token:
+        with context.store.read() as tx:
+            if first_result(Work(tx, context.now()), caller) == "":
+                raise DoneBefore
+
+
+def _require_first_change(work: Work, caller: Caller) -> None:
+    if not work.recalled and first_result(work, caller) is not None:
+        raise DoneBefore

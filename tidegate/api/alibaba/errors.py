@@ -65,6 +65,28 @@ def _pl(refusal: type[Refusal], code: str, message: str, action: str = "", **fac
     return Row(refusal, code, 400, message, PRIVATELINK, action, facts)
 
 
+def _of_zone_connections() -> tuple[Row, ...]:
+    """The two newest actions have codes of another school: 404 and names of resources (2.3)."""
+    names = {
+        "service": "VpcEndpointService",
+        "connection": "VpcEndpointConnection",
+        "endpoint_zone": "VpcEndpointZone",
+    }
+    return tuple(
+        Row(
+            r.NotFound,
+            f"ResourceNotFound.{name}",
+            404,
+            f"The specified resource of {name} is not found.",
+            PRIVATELINK,
+            f"{verb}VpcEndpointZoneConnection",
+            {"kind": kind},
+        )
+        for verb in ("Enable", "Disable")
+        for kind, name in names.items()
+    )
+
+
 def _any(refusal: type[Refusal], code: str, status: int, message: str, **facts: Any) -> Row:
     return Row(refusal, code, status, message, facts=facts)
 
@@ -74,6 +96,7 @@ _DUPLICATED = "The endpoint of the service already exists and cannot be created 
 
 TABLE: tuple[Row, ...] = (
     # --- it does not exist
+    *_of_zone_connections(),
     _vpc(r.NotFound, "InvalidVpcId.NotFound", 404, "Specified VPC does not exist.", kind="vpc"),
     _vpc(r.NotFound, "InvalidVSwitchId.NotFound", 404, "VSwitch not exist.", kind="subnet"),
     _ecs(r.NotFound, "InvalidVpcId.NotFound", 404, "The specified VpcId does not exist.", kind="vpc"),
@@ -96,6 +119,19 @@ TABLE: tuple[Row, ...] = (
     _pl(r.NotFound, "EndpointNotFound", "The specified Endpoint does not exist.", kind="endpoint"),
     _pl(r.NotFound, "EndpointZoneNotFound", "The specified zone of Endpoint does not exist.", kind="endpoint_zone"),
     _pl(r.NotFound, "EndpointServiceNotFound", "The specified Service does not exist.", kind="service"),
+    _pl(
+        r.NotFound,
+        "EndpointConnectionNotFound",
+        "The specified endpoint connection does not exist.",
+        kind="connection",
+    ),
+    _pl(
+        r.NotFound,
+        "EndpointServiceResourceNotFound",
+        "The specified resource of the endpoint service does not exist.",
+        kind="service_resource",
+    ),
+    _pl(r.NotFound, "LoadBalancerNotFound", "The specified load balancer does not exist.", kind="interface"),
     _pl(r.NotFound, "VpcNotFound", "The specified VPC does not exist.", kind="vpc"),
     _pl(r.NotFound, "VSwitchNotFound", "The specified VSwitch does not exist.", kind="subnet"),
     _pl(r.NotFound, "SecurityGroupNotFound", "The specified security group does not exist.", kind="security_group"),
@@ -164,6 +200,26 @@ TABLE: tuple[Row, ...] = (
         "The specified security group has been authorized in another one.",
         kind="security_group",
         by="rule",
+    ),
+    _ecs(
+        r.InUse,
+        "InvalidOperation.InvalidEniState",  # (own)
+        403,
+        "The ENI is a resource of an endpoint service; detach it from the service first.",
+        kind="interface",
+        by="service",
+    ),
+    _pl(
+        r.InUse,
+        "EndpointServiceDependenceViolation",
+        "The specified EndpointService already contains a resource.",
+        by="service_resource",
+    ),
+    _pl(
+        r.InUse,
+        "EndpointServiceConnectionDependence",
+        "You cannot delete EndpointService with Endpoint connected.",
+        by="connection",
     ),
     _ecs(
         r.InUse,
@@ -239,6 +295,51 @@ TABLE: tuple[Row, ...] = (
     _any(r.ZoneDuplicated, "EndpointZoneDuplicated", 400, "The zone is duplicated for the Endpoint."),
     _any(r.EndpointHasZones, "EndpointDependenceViolation", 400, "The specified endpoint has dependent zone(s)."),
     # --- state and repetition
+    _pl(
+        r.EndpointProtected,
+        "EndpointProtected",
+        "The specified Endpoint is protected.",
+    ),
+    _any(r.EndpointProtected, "OperationDenied", 400, "The operation is not allowed."),
+    _any(r.ServiceGone, "EndpointServiceDeleted", 400, "The specified Service is already deleted."),
+    _any(
+        r.ResourceTypeNotServed,
+        "EndpointServiceResourceTypeNotSupport",
+        400,
+        "The specified type of the endpoint service resource is not supported.",
+    ),
+    _any(
+        r.BandwidthFixed,
+        "UpdateBandWidthUnSupported",
+        400,
+        "The bandwidth of the specified endpoint service cannot be updated.",
+    ),
+    _any(r.UserMismatch, "Mismatch.UserIdAndUserArn", 400, "The specified UserId and UserARN do not match."),
+    *(
+        _pl(r.WrongState, f"IncorrectStatus.{name}", f"The status of {name} [{{id}}] is incorrect.", kind=kind)
+        for kind, name in (
+            ("service", "VpcEndpointService"),
+            ("connection", "VpcEndpointConnection"),
+            ("endpoint_zone", "VpcEndpointZone"),
+        )
+    ),
+    _any(r.WrongState, "IncorrectStatus.{kind}", 400, "The status of {kind} [{id}] is incorrect."),
+    # Transient: another change runs, and clients try again.
+    _pl(
+        r.Busy,
+        "EndpointOperationDenied",
+        "The specified operation of endpoint is not allowed.",
+        "DeleteVpcEndpoint",
+        kind="connection",
+    ),
+    _pl(r.Busy, "EndpointConnectionOperationDenied", "The endpoint is being connected.", kind="connection"),
+    _pl(r.Busy, "EndpointLocked", "The specified Endpoint is locked.", kind="endpoint_zone"),
+    _pl(
+        r.Busy,
+        "ConcurrentCallNotSupported",
+        "The operation conflicts with other operations. Please try again later.",
+        kind="service",
+    ),
     _pl(r.Busy, "EndpointOperationDenied", "The specified operation of endpoint is not allowed."),
     _vpc(r.Busy, "IncorrectVpcStatus", 400, "The status of the VPC is not valid for this operation.", kind="vpc"),
     _vpc(
@@ -249,6 +350,12 @@ TABLE: tuple[Row, ...] = (
         kind="subnet",
     ),
     _any(r.Busy, "OperationConflict", 400, "Another operation on the resource is being carried out."),
+    _pl(
+        r.Conflict,
+        "EndpointServiceResourceExist",
+        "The specified resource of the endpoint service already exists.",
+        kind="service_resource",
+    ),
     _any(r.Conflict, "ResourceAlreadyExist", 400, "The specified resource already exists."),
     _any(
         r.TokenReused,

@@ -100,6 +100,12 @@ TABLE: Mapping[type[Refusal], tuple[Code, str]] = {
     r.ZoneNotServed: (Code.INVALID_ARGUMENT, "{service_id} is not offered in zone {zone_id}."),
     r.ZoneDuplicated: (Code.ALREADY_EXISTS, "{endpoint_id} has the zone {zone_id} already."),
     r.EndpointHasZones: (Code.FAILED_PRECONDITION, "{endpoint_id} still has zones. Remove them first."),
+    r.WrongState: (Code.FAILED_PRECONDITION, "{kind} {id} is {state}. Wait until that has changed."),
+    r.EndpointProtected: (Code.FAILED_PRECONDITION, "{endpoint_id} is protected by its maker."),
+    r.ServiceGone: (Code.FAILED_PRECONDITION, "The service of {endpoint_id} was deleted. Delete the endpoint too."),
+    r.ResourceTypeNotServed: (Code.INVALID_ARGUMENT, "Resources of type {resource_type} cannot be published."),
+    r.BandwidthFixed: (Code.FAILED_PRECONDITION, "{service_id} has no default bandwidth to change."),
+    r.UserMismatch: (Code.INVALID_ARGUMENT, "{user_id} and {arn} are not one account."),
     # clusters
     r.NoPrivateEndpoint: (
         Code.FAILED_PRECONDITION,
