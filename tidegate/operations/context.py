@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import wraps
-from typing import ParamSpec
 
 from tidegate.domain.names import Draw
 from tidegate.domain.refusals import DryRunPassed, Refusal, TokenReused
@@ -17,10 +15,6 @@ from tidegate.store.store import Store, Transaction
 from tidegate.store.tokens import ClientToken
 
 TOKEN_LIFE = timedelta(hours=24)
-DONE = "done"
-"""what a client token of a write that makes nothing remembers"""
-
-P = ParamSpec("P")
 
 
 def utc_now() -> datetime:
@@ -44,10 +38,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks.  ``token`` makes a write idempotent; ``digest`` is the SHA-256 of the call's other parameters.
-
-    ``region_id``: the region whose API was called, which does not know what lives elsewhere; empty: any.
-    """
+    """Who asks.  ``token`` makes a write idempotent; ``digest`` is the SHA-256 of the call's other parameters."""
 
     account_id: str
     token: str = ""
@@ -55,11 +46,6 @@ class Caller:
     digest: str = ""
     dry_run: bool = False
     key_id: str = ""
-    region_id: str = ""
-
-    def sees(self, account_id: str, region_id: str) -> bool:
-        """Is what this account has in this region there for the caller?"""
-        return account_id == self.account_id and self.region_id in ("", region_id)
 
 
 class DoneBefore(Exception):  # noqa: N818 - no error: the call's answer is its first answer
@@ -126,35 +112,6 @@ def remember_result(work: Work, caller: Caller, resource_id: str) -> None:
         work.tx.client_tokens.put(
             ClientToken(caller.account_id, caller.action, caller.token, caller.digest, resource_id, work.now)
         )
-
-
-class AlreadyDone(Exception):  # noqa: N818 - not an error: the way out of a write that was carried out before
-    """This client token's write is done; ``once`` turns it into the same success."""
-
-
-@contextmanager
-def change_once(context: Context, caller: Caller) -> Iterator[Work]:
-    """As ``change``, for a write that makes nothing: its body runs once per client token.
-
-    The token is kept in the transaction of the change itself, so a caller killed in between may ask again.  The
-    operation around it is decorated with ``once``.
-    """
-    with change(context, caller) as work:
-        if first_result(work, caller) is not None:
-            raise AlreadyDone
-        yield work
-        remember_result(work, caller, DONE)
-
-
-def once(operation: Callable[P, None]) -> Callable[P, None]:
-    """A write whose repetition, told by its client token, is the first one's success."""
-
-    @wraps(operation)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        with suppress(AlreadyDone):
-            operation(*args, **kwargs)
-
-    return run
 
 
 def require_first_time(context: Context, caller: Caller) -> None:
