@@ -32,6 +32,7 @@ class NetworkInterface:
     endpoint_id: str | None = None
     generation: int = 1
     deleting: bool = False
+    resource_group_id: str = ""
 
     @property
     def mac_address(self) -> str:

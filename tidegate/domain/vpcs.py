@@ -30,6 +30,8 @@ class Vpc:
     resource_group_id: str = ""
     generation: int = 1
     deleting: bool = False
+    route_table_name: str = ""
+    route_table_description: str = ""
 
 
 def require_vpc_cidr(text: str) -> IPv4Network:

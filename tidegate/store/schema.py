@@ -111,6 +111,8 @@ vpcs = Table(
     _created(),
     _id("resource_group_id"),
     *_wish(),
+    Column("route_table_name", String(512), nullable=False, server_default=""),
+    Column("route_table_description", String(512), nullable=False, server_default=""),
 )
 
 subnets = Table(
@@ -178,6 +180,7 @@ interfaces = Table(
     Column("group_ids", Tuples, nullable=False),
     Column("endpoint_id", String(64)),
     *_wish(),
+    Column("resource_group_id", String(64), nullable=False, server_default=""),
     # Two writers cannot give one address twice, whatever they read before.
     UniqueConstraint("subnet_id", "address"),
 )
@@ -268,7 +271,21 @@ clusters = Table(
     Column("start_seq", Integer, nullable=False),
     *_wish(),
     Column("ready_generation", Integer, nullable=False),
+    Column("public_open", Boolean, nullable=False, server_default="0"),
+    Column("public_networks", Tuples, nullable=False),
+    _id("branch_of", index=True, server_default=""),
+    _id("parent_id", server_default=""),
+    Column("copy_seq", Integer, nullable=False, server_default="0"),
+    Column("ready_copy_seq", Integer, nullable=False, server_default="0"),
     UniqueConstraint("region_id", "address"),
+)
+
+public_listeners = Table(
+    "public_listeners",
+    metadata,
+    _id("region_id", primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("port", Integer, nullable=False),
 )
 
 statuses = Table(
@@ -286,6 +303,18 @@ address_counters = Table(
     metadata,
     _id("pool", primary_key=True),
     Column("next", Integer, nullable=False),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    _id("kind", primary_key=True),
+    _id("resource_id", primary_key=True),
+    Column("key", String(128), primary_key=True, nullable=False),
+    Column("value", String(128), nullable=False),
+    _id("account_id"),
+    # Filters ask for one account's resources with a key.
+    Index(None, "account_id", "kind", "key"),
 )
 
 client_tokens = Table(

@@ -19,10 +19,12 @@ from tidegate.domain.accounts import AccessKey, Account
 from tidegate.domain.clusters import Cluster
 from tidegate.domain.endpoints import Endpoint, EndpointZone
 from tidegate.domain.interfaces import NetworkInterface
+from tidegate.domain.public_endpoints import PublicListener
 from tidegate.domain.security_groups import SecurityGroup, SecurityGroupRule
 from tidegate.domain.services import EndpointService
 from tidegate.domain.status import Kind, Status
 from tidegate.domain.subnets import Subnet
+from tidegate.domain.tags import Tag
 from tidegate.domain.vpcs import Vpc
 from tidegate.store import schema
 from tidegate.store.rows import Rows
@@ -84,8 +86,16 @@ class Transaction:
         return Rows(self.connection, schema.clusters, Cluster)
 
     @cached_property
+    def public_listeners(self) -> Rows[PublicListener]:
+        return Rows(self.connection, schema.public_listeners, PublicListener)
+
+    @cached_property
     def statuses(self) -> Rows[Status]:
         return Rows(self.connection, schema.statuses, Status)
+
+    @cached_property
+    def tags(self) -> Rows[Tag]:
+        return Rows(self.connection, schema.tags, Tag)
 
     @cached_property
     def client_tokens(self) -> Rows[ClientToken]:

@@ -22,7 +22,16 @@ PRIVATELINK = "2020-04-15"
 STS = "2015-04-01"
 LOCATION = "2015-06-12"
 
-PRODUCTS = {VPC: "Vpc", ECS: "Ecs", PRIVATELINK: "Privatelink", STS: "Sts", LOCATION: "Location"}
+BSS = "2017-12-14"
+
+PRODUCTS = {
+    VPC: "Vpc",
+    ECS: "Ecs",
+    PRIVATELINK: "Privatelink",
+    STS: "Sts",
+    LOCATION: "Location",
+    BSS: "BssOpenApi",
+}
 
 
 class ApiError(Exception):
@@ -87,6 +96,37 @@ def _of_zone_connections() -> tuple[Row, ...]:
     )
 
 
+def _of_resource_ids() -> tuple[Row, ...]:
+    """Calls about resources of any type: one code for an id that is none, whatever its type."""
+    text = "The specified ResourceId does not exist."
+    ecs_text = "The specified ResourceIds are not found in our records."
+    group = "The specified ResourceGroupId does not exist."
+    rows = [
+        *(
+            _vpc(r.NotFound, "InvalidInstanceIds.NotFound", 400, "The instanceIds are not found.", f"{verb}Resources")
+            for verb in ("Tag", "UnTag")
+        ),
+        *(
+            _ecs(r.NotFound, "InvalidResourceId.NotFound", 404, ecs_text, f"{verb}Resources")
+            for verb in ("Tag", "Untag")
+        ),
+        *(_pl(r.NotFound, "InvalidResourceId.NotFound", text, f"{verb}Resources") for verb in ("Tag", "Untag")),
+        _vpc(r.NotFound, "InvalidResourceGroupId", 400, group, kind="resource_group"),
+        _vpc(r.NotFound, "InvalidResourceId.NotFound", 400, text, "MoveResourceGroup"),
+        _ecs(
+            r.NotFound,
+            "InvalidResourceGroup.NotFound",
+            404,
+            "The ResourceGroup provided does not exist in our records.",
+            kind="resource_group",
+        ),
+        _ecs(r.NotFound, "InvalidResourceId.NotFound", 404, text, "JoinResourceGroup"),  # (own)
+        _pl(r.NotFound, "InvalidResourceGroup", group, kind="resource_group"),
+        _pl(r.NotFound, "ResourceNotFound", "The specified resource is not found.", "ChangeResourceGroup"),
+    ]
+    return tuple(rows)
+
+
 def _any(refusal: type[Refusal], code: str, status: int, message: str, **facts: Any) -> Row:
     return Row(refusal, code, status, message, facts=facts)
 
@@ -97,6 +137,7 @@ _DUPLICATED = "The endpoint of the service already exists and cannot be created 
 TABLE: tuple[Row, ...] = (
     # --- it does not exist
     *_of_zone_connections(),
+    *_of_resource_ids(),
     _vpc(r.NotFound, "InvalidVpcId.NotFound", 404, "Specified VPC does not exist.", kind="vpc"),
     _vpc(r.NotFound, "InvalidVSwitchId.NotFound", 404, "VSwitch not exist.", kind="subnet"),
     _ecs(r.NotFound, "InvalidVpcId.NotFound", 404, "The specified VpcId does not exist.", kind="vpc"),
@@ -115,7 +156,17 @@ TABLE: tuple[Row, ...] = (
         "The specified SourceGroupId does not exist.",
         kind="peer_group",
     ),
-    _ecs(r.NotFound, "InvalidEniId.NotFound", 404, "The specified EniId does not exist.", kind="interface"),  # (own)
+    _ecs(r.NotFound, "InvalidEniId.NotFound", 404, "The specified EniId does not exist.", kind="interface"),
+    _ecs(r.NotFound, "InvalidInstanceId.NotFound", 404, "The specified InstanceId does not exist.", kind="instance"),
+    _ecs(
+        r.NotFound,
+        "InvalidSecurityGroupRuleId.NotFound",
+        404,
+        "The specified SecurityGroupRuleId is not exists.",
+        kind="rule_id",
+    ),
+    _ecs(r.NotFound, "SecurityGroupRule.NotFound", 404, "The target security group rule not exist.", kind="rule"),
+    _vpc(r.NotFound, "InvalidRouteTableId.NotFound", 404, "Specified route table does not exist.", kind="route_table"),
     _pl(r.NotFound, "EndpointNotFound", "The specified Endpoint does not exist.", kind="endpoint"),
     _pl(r.NotFound, "EndpointZoneNotFound", "The specified zone of Endpoint does not exist.", kind="endpoint_zone"),
     _pl(r.NotFound, "EndpointServiceNotFound", "The specified Service does not exist.", kind="service"),
@@ -229,6 +280,48 @@ TABLE: tuple[Row, ...] = (
         kind="interface",
     ),
     _any(r.InUse, "DependencyViolation", 400, "Specified object has dependent resources."),
+    _ecs(
+        r.RuleRepeats,
+        "InvalidOperation.RuleDuplicate",
+        400,
+        "The rule would be duplicated with an existing rule.",
+    ),
+    _any(r.RuleRepeats, "OperationDenied", 400, "The operation is not allowed."),
+    _ecs(
+        r.PeerKindFixed,
+        "InvalidOperation.ModifySgRuleEntityType",
+        400,
+        "The source or destination type of the rules cannot be modified.",
+    ),
+    _any(r.PeerKindFixed, "OperationDenied", 400, "The operation is not allowed."),
+    _ecs(
+        r.GroupJoined,
+        "InvalidInstanceId.AlreadyExists",
+        403,
+        "The specified instance already exists in the specified security group.",
+    ),
+    _any(r.GroupJoined, "OperationDenied", 400, "The operation is not allowed."),
+    _ecs(
+        r.GroupNotJoined,
+        "InvalidSecurityGroupAssociation.NotFound",
+        400,
+        "The specified ENI is not associated with the specified security group.",
+    ),
+    _any(r.GroupNotJoined, "OperationDenied", 400, "The operation is not allowed."),
+    _ecs(
+        r.LastGroup,
+        "InvalidOperation.AtLeastInOneGroup",
+        403,
+        "The specified security group is the last security group of the ENI.",
+    ),
+    _any(r.LastGroup, "OperationDenied", 400, "The operation is not allowed."),
+    # --- tags
+    _vpc(r.TagMalformed, "InvalidTag{part}", 400, "The tag {part} is not valid."),
+    _ecs(r.TagMalformed, "InvalidTag{part}.Malformed", 400, "The specified Tag.n.{part} is not valid."),
+    _any(r.TagMalformed, "IllegalTag{part}Param", 400, "The param of tag {part} is illegal."),
+    _vpc(r.TagRepeated, "Forbidden.TagKey.Duplicated", 400, "The specified tag key already exists."),
+    _ecs(r.TagRepeated, "Duplicate.TagKey", 400, "The Tag.N.Key contain duplicate key."),
+    _any(r.TagRepeated, "DuplicatedTagKey", 400, "The specified tag key is duplicated."),
     _any(
         r.PortsDoNotFit,
         "OperationDenied",
@@ -365,6 +458,27 @@ TABLE: tuple[Row, ...] = (
     ),
     _any(r.DryRunPassed, "DryRunOperation", 400, "Request validation has been passed with DryRun flag set."),
     # --- quotas
+    _vpc(r.QuotaReached, "QuotaExceeded.TagNum", 400, "Custom Tags quota exceeded.", quota="tags per resource"),
+    _ecs(
+        r.QuotaReached,
+        "OperationDenied.QuotaExceed",
+        400,
+        "The quota of tags on resource is beyond permitted range.",
+        quota="tags per resource",
+    ),
+    _pl(
+        r.QuotaReached,
+        "QuotaExceed.TagsPerResource",
+        "The quota of tags on resource is beyond permitted range.",
+        quota="tags per resource",
+    ),
+    _ecs(
+        r.QuotaReached,
+        "InstanceSecurityGroupLimitExceeded",
+        403,
+        "Exceeding the allowed amount of security groups that an ENI can be in.",
+        quota="security groups per interface",
+    ),
     _vpc(r.QuotaReached, "QuotaExceeded.Vpc", 400, "VPC quota exceeded.", "CreateVpc"),
     _vpc(r.QuotaReached, "QuotaExceeded.VSwitch", 400, "VSwitch quota exceeded.", "CreateVSwitch"),
     _ecs(

@@ -44,8 +44,8 @@ from tidegate.api.alibaba.paging import PageTokens
 from tidegate.api.alibaba.wire import Parameters, build_reply, merge_parameters
 from tidegate.api.chain import Note, Problem, note_of
 from tidegate.domain.accounts import AccessKey
-from tidegate.domain.refusals import Malformed, Refusal
-from tidegate.operations.context import Caller, Context
+from tidegate.domain.refusals import DryRunPassed, Malformed, Refusal
+from tidegate.operations.context import Caller, Context, DoneBefore, require_first_time
 from tidegate.store.store import StoreError
 
 FindKey = Callable[[str], AccessKey | None]
@@ -107,7 +107,7 @@ class AlibabaAdapter:
             action = _find_action(version, name)
             note.action = name
             call = self._call(action, key, parameters, heard.host)
-            content = {"RequestId": note.request_id.upper(), **action.handler(call)}
+            content = {"RequestId": note.request_id.upper(), **_carry_out(action, call)}
             return build_reply(content, xml=xml, root=f"{name}Response")
         except ApiError as error:
             return _refusal(error, version, note, heard.host, xml=xml)
@@ -155,6 +155,17 @@ class AlibabaAdapter:
             key_id=key.key_id,
         )
         return Call(self._context, caller, parameters, host, PageTokens(key.secret, scope))
+
+
+def _carry_out(action: Action, call: Call) -> dict[str, Any]:
+    try:
+        require_first_time(call.context, call.caller)
+        answer = action.handler(call)
+    except DoneBefore:
+        return {}  # as the first time: a change that makes nothing answers its RequestId only
+    if call.caller.dry_run:
+        raise DryRunPassed()  # calls that only read take DryRun too
+    return answer
 
 
 def _hear(request: Request, body: bytes) -> _Heard:
