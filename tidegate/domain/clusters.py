@@ -17,6 +17,8 @@ from enum import StrEnum
 from typing import Literal
 
 from tidegate.domain.catalogue import Region, require_region
+from tidegate.domain.names import require_cluster_name
+from tidegate.domain.public_endpoints import ALLOW_ALL, Network, require_networks
 from tidegate.domain.refusals import Busy, Malformed, Missing, NoPrivateEndpoint, PlanConflict
 
 Plan = Literal["STARTER", "ESSENTIAL"]
@@ -63,6 +65,16 @@ class Cluster:
     generation: int = 1
     ready_generation: int = 0
     deleting: bool = False
+    public_open: bool = False
+    public_networks: tuple[Network, ...] = (ALLOW_ALL,)
+    branch_of: str = ""
+    """the cluster this is a branch of; empty for a cluster"""
+    parent_id: str = ""
+    """whose data a branch began with: a cluster or another branch"""
+    copy_seq: int = 0
+    """raised by each reset of a branch: its data is copied anew"""
+    ready_copy_seq: int = 0
+    """the copy that is there; older than ``copy_seq`` while a reset is under way"""
 
     @property
     def root_user(self) -> str:
@@ -145,6 +157,54 @@ def decide_may_sleep(cluster: Cluster, sessions: int | None, idle_s: float, limi
     return (
         cluster.plan == "STARTER" and cluster.awake and not cluster.deleting and sessions == 0 and 0 < limit_s <= idle_s
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterChange:
+    """What a PATCH asks for; None leaves a part as it is.  ``labels`` are added to those there are, or updated."""
+
+    display_name: str | None = None
+    labels: tuple[tuple[str, str], ...] | None = None
+    spending_limit_cents: int | None = None
+    rcu: tuple[int, int] | None = None
+    public_open: bool | None = None
+    public_networks: tuple[Network, ...] | None = None
+
+
+LABELS_AT_MOST, LABEL_LETTERS = 64, 256
+"""ours: every list answer carries all labels"""
+
+
+def change_cluster(cluster: Cluster, change: ClusterChange) -> Cluster:
+    """The cluster as ``change`` wishes it.  Raises Malformed, Missing, PlanConflict, and then nothing is changed."""
+    if change.display_name is not None:
+        cluster = replace(cluster, display_name=require_cluster_name(change.display_name))
+    if change.labels is not None:
+        labels = dict(cluster.labels) | dict(change.labels)
+        cluster = replace(cluster, labels=require_labels(tuple(sorted(labels.items()))))
+    if change.spending_limit_cents is not None or change.rcu is not None:
+        cluster = _change_capacity(cluster, change.spending_limit_cents, change.rcu)
+    if change.public_open is not None:
+        cluster = replace(cluster, public_open=change.public_open)
+    if change.public_networks is not None:
+        cluster = replace(cluster, public_networks=require_networks(change.public_networks))
+    return cluster
+
+
+def _change_capacity(cluster: Cluster, cents: int | None, rcu: tuple[int, int] | None) -> Cluster:
+    """A plan is chosen at create and never changes."""
+    plan = decide_plan(cents, rcu) if rcu is not None else "STARTER"
+    if plan != cluster.plan or (cents is not None and rcu is not None):
+        raise PlanConflict()
+    if rcu is not None:
+        return replace(cluster, min_rcu=rcu[0], max_rcu=rcu[1])
+    return replace(cluster, spending_limit_cents=cents or 0)
+
+
+def require_labels(labels: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    if len(labels) > LABELS_AT_MOST or any(len(word) > LABEL_LETTERS for pair in labels for word in pair):
+        raise Malformed("labels", f"more than {LABELS_AT_MOST} labels, or one with more than {LABEL_LETTERS} letters")
+    return labels
 
 
 def require_not_deleting(cluster: Cluster) -> None:

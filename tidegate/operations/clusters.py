@@ -1,14 +1,18 @@
-"""Clusters: create, find, rename, set the root password, wake, let sleep, delete."""
+"""Clusters: create, find, change, set the root password, wake, let sleep, delete."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tidegate.domain import clusters as rules
 from tidegate.domain import fabric
+from tidegate.domain.accounts import PROVIDER_ACCOUNT_ID
 from tidegate.domain.catalogue import require_region
-from tidegate.domain.clusters import Cluster, ClusterState, decide_cluster_state
+from tidegate.domain.clusters import Cluster, ClusterChange, ClusterState, decide_cluster_state
 from tidegate.domain.names import make_cluster_id, make_prefix, require_cluster_name
+from tidegate.domain.public_endpoints import ALLOW_ALL, Network, PublicListener, require_networks
 from tidegate.domain.refusals import NotFound, QuotaReached
 from tidegate.domain.services import EndpointService
 from tidegate.domain.status import Status
@@ -21,86 +25,122 @@ _NOBODY = Caller("")
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """``service`` is what private endpoints of this cluster connect to; None where its cloud has none."""
+    """``service`` is what private endpoints of this cluster connect to; None where its cloud has none.
+
+    ``listener``: where its region's public endpoints listen; None until one was opened.
+    """
 
     cluster: Cluster
     status: Status | None
     service: EndpointService | None
+    listener: PublicListener | None = None
 
     @property
     def state(self) -> ClusterState:
         return decide_cluster_state(self.cluster)
 
 
-def create_cluster(
-    context: Context,
-    caller: Caller,
-    *,
-    region_id: str,
-    display_name: str,
-    root_password: str | None = None,
-    spending_limit_cents: int | None = None,
-    rcu: tuple[int, int] | None = None,
-    encrypted: bool = False,
-    labels: tuple[tuple[str, str], ...] = (),
-    version: str = "",
-) -> ClusterView:
-    """Raises Malformed, RegionUnknown, PlanConflict, QuotaReached."""
-    require_cluster_name(display_name)
-    region = require_region(region_id)
-    plan = rules.decide_plan(spending_limit_cents, rcu)
-    rules.require_plan_offered(plan, region)
-    password_hash = rules.native_password_hash(rules.require_password(root_password)) if root_password else None
+@dataclass(frozen=True, slots=True)
+class NewCluster:
+    """What a create asks for, unchecked."""
+
+    region_id: str
+    display_name: str
+    root_password: str | None = None
+    spending_limit_cents: int | None = None
+    rcu: tuple[int, int] | None = None
+    encrypted: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
+    version: str = ""
+    public_open: bool = False
+    public_networks: tuple[Network, ...] = (ALLOW_ALL,)
+
+
+def create_cluster(context: Context, caller: Caller, **asked: Any) -> ClusterView:
+    """``asked``: the fields of :class:`NewCluster`.  Raises Malformed, RegionUnknown, PlanConflict, QuotaReached."""
+    return create_clusters(context, caller, [NewCluster(**asked)])[0]
+
+
+def create_clusters(context: Context, caller: Caller, asked: Sequence[NewCluster]) -> list[ClusterView]:
+    """All of them or none.  Raises as ``create_cluster``, for the first that cannot be made."""
     with change(context, caller) as work:
-        if work.tx.clusters.count(account_id=caller.account_id) >= CLUSTERS_PER_ORGANIZATION:
-            raise QuotaReached("clusters per organization", CLUSTERS_PER_ORGANIZATION)
-        account = work.tx.accounts.get(caller.account_id)
-        cluster = Cluster(
-            cluster_id=make_cluster_id(context.draw),
-            account_id=caller.account_id,
-            project_id=account.project_id if account else "",
-            region_id=region_id,
-            display_name=display_name,
-            prefix=make_prefix(context.draw),
-            plan=plan,
-            address=_cluster_address(work.tx, region_id),
-            created_by=f"apikey-{caller.key_id}",
-            created_at=work.now,
-            updated_at=work.now,
-            root_password_hash=password_hash,
-            spending_limit_cents=spending_limit_cents or 0,
-            min_rcu=rcu[0] if rcu else 0,
-            max_rcu=rcu[1] if rcu else 0,
-            encrypted=encrypted,
-            labels=labels,
-            version=version,
-        )
-        work.tx.clusters.add(cluster)
-        work.wake("cluster", cluster.cluster_id)
-        return ClusterView(cluster, None, _service(work.tx, cluster))
+        made = [_create(context, work, caller, new) for new in asked]
+        require_room(work.tx, caller)
+        return [view_cluster(work.tx, cluster) for cluster in made]
+
+
+def _create(context: Context, work: Work, caller: Caller, new: NewCluster) -> Cluster:
+    require_cluster_name(new.display_name)
+    region = require_region(new.region_id)
+    plan = rules.decide_plan(new.spending_limit_cents, new.rcu)
+    rules.require_plan_offered(plan, region)
+    account = work.tx.accounts.get(caller.account_id)
+    low, high = new.rcu or (0, 0)
+    cluster = Cluster(
+        cluster_id=make_cluster_id(context.draw),
+        account_id=caller.account_id,
+        project_id=account.project_id if account else "",
+        region_id=new.region_id,
+        display_name=new.display_name,
+        prefix=make_prefix(context.draw),
+        plan=plan,
+        address=cluster_address(work.tx, new.region_id),
+        created_by=f"apikey-{caller.key_id}",
+        created_at=work.now,
+        updated_at=work.now,
+        root_password_hash=decide_password_hash(new.root_password),
+        spending_limit_cents=new.spending_limit_cents or 0,
+        min_rcu=low,
+        max_rcu=high,
+        encrypted=new.encrypted,
+        labels=rules.require_labels(new.labels),
+        version=new.version,
+        public_open=new.public_open,
+        public_networks=require_networks(new.public_networks),
+    )
+    work.tx.clusters.add(cluster)
+    work.wake("cluster", cluster.cluster_id)
+    return cluster
+
+
+def decide_password_hash(password: str | None) -> str | None:
+    """None for no password: then nobody can log in.  Raises Malformed."""
+    return rules.native_password_hash(rules.require_password(password)) if password else None
+
+
+def require_room(tx: Transaction, caller: Caller) -> None:
+    """Clusters and branches count together (``reference/tidbcloud.md`` 4.1).  After the insert: all of them fit."""
+    if tx.clusters.count(account_id=caller.account_id) > CLUSTERS_PER_ORGANIZATION:
+        raise QuotaReached("clusters and branches per organization", CLUSTERS_PER_ORGANIZATION)
 
 
 def get_cluster(context: Context, caller: Caller, cluster_id: str) -> ClusterView:
     with context.store.read() as tx:
         cluster = require_cluster(tx, caller, cluster_id)
-        return ClusterView(cluster, tx.status("cluster", cluster_id), _service(tx, cluster))
+        return view_cluster(tx, cluster)
 
 
 def list_clusters(context: Context, caller: Caller) -> list[ClusterView]:
     """All of an organization's, in the order of creation (at most CLUSTERS_PER_ORGANIZATION)."""
     with context.store.read() as tx:
-        found = sorted(tx.clusters.find(account_id=caller.account_id), key=lambda c: c.created_at)
+        found = sorted(tx.clusters.find(account_id=caller.account_id, branch_of=""), key=lambda c: c.created_at)
         statuses = {s.resource_id: s for s in tx.statuses.find(kind="cluster")}
-        return [ClusterView(c, statuses.get(c.cluster_id), _service(tx, c)) for c in found]
+        services = {s.region_id: s for s in tx.services.find(account_id=PROVIDER_ACCOUNT_ID)}
+        listeners = {listener.region_id: listener for listener in tx.public_listeners.find()}
+        return [
+            ClusterView(c, statuses.get(c.cluster_id), services.get(c.region_id), listeners.get(c.region_id))
+            for c in found
+        ]
 
 
-def rename_cluster(context: Context, caller: Caller, cluster_id: str, display_name: str) -> ClusterView:
-    require_cluster_name(display_name)
+def update_cluster(context: Context, caller: Caller, cluster_id: str, asked: ClusterChange) -> ClusterView:
+    """Exactly what ``asked`` names, all of it or nothing."""
     with change(context, caller) as work:
         cluster = require_cluster(work.tx, caller, cluster_id)
         rules.require_not_deleting(cluster)
-        cluster = work.tx.clusters.put(replace(cluster, display_name=display_name, updated_at=work.now))
-        return ClusterView(cluster, work.tx.status("cluster", cluster_id), _service(work.tx, cluster))
+        changed = replace(rules.change_cluster(cluster, asked), updated_at=work.now)
+        cluster = _save(work, _raised(changed))
+        return view_cluster(work.tx, cluster)
 
 
 def set_root_password(context: Context, caller: Caller, cluster_id: str, password: str) -> None:
@@ -119,7 +159,7 @@ def delete_cluster(context: Context, caller: Caller, cluster_id: str) -> Cluster
         cluster = require_cluster(work.tx, caller, cluster_id)
         if not cluster.deleting:
             cluster = _save(work, _raised(replace(cluster, deleting=True, awake=False, updated_at=work.now)))
-        return ClusterView(cluster, work.tx.status("cluster", cluster_id), _service(work.tx, cluster))
+        return view_cluster(work.tx, cluster)
 
 
 def wake_cluster(context: Context, cluster_id: str) -> None:
@@ -147,7 +187,7 @@ def sleep_cluster(context: Context, cluster_id: str) -> None:
 
 def require_cluster(tx: Transaction, caller: Caller, cluster_id: str) -> Cluster:
     cluster = tx.clusters.get(cluster_id)
-    if cluster is None or cluster.account_id != caller.account_id:
+    if cluster is None or cluster.account_id != caller.account_id or cluster.branch_of:
         raise NotFound("cluster", cluster_id)
     return cluster
 
@@ -162,12 +202,17 @@ def _save(work: Work, cluster: Cluster) -> Cluster:
     return cluster
 
 
+def view_cluster(tx: Transaction, cluster: Cluster) -> ClusterView:
+    status = tx.status("cluster", cluster.cluster_id)
+    return ClusterView(cluster, status, _service(tx, cluster), tx.public_listeners.get(cluster.region_id))
+
+
 def _service(tx: Transaction, cluster: Cluster) -> EndpointService | None:
-    found = tx.services.find(region_id=cluster.region_id)
+    found = tx.services.find(region_id=cluster.region_id, account_id=PROVIDER_ACCOUNT_ID)
     return found[0] if found else None
 
 
-def _cluster_address(tx: Transaction, region_id: str) -> str:
+def cluster_address(tx: Transaction, region_id: str) -> str:
     while True:
         address = fabric.nth_address(fabric.CLUSTER_CIDR, tx.next_number(f"cluster/{region_id}"))
         if not tx.clusters.count(region_id=region_id, address=address):

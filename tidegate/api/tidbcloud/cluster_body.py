@@ -31,7 +31,7 @@ def build_cluster(view: ClusterView) -> Json:
             "startTime": cluster.backup_start,
             "retentionDays": cluster.backup_retention_days,
         },
-        "endpoints": {"public": _public_endpoint(cluster), "private": _private_endpoint(view)},
+        "endpoints": {"public": build_public_endpoint(view), "private": _private_endpoint(view)},
         "rootPassword": "",
         "encryptionConfig": {"enhancedEncryptionEnabled": cluster.encrypted},
         "highAvailabilityType": HIGH_AVAILABILITY,
@@ -66,13 +66,17 @@ def _capacity(cluster: Cluster) -> Json:
     return {"spendingLimit": {"monthly": cluster.spending_limit_cents}}
 
 
-def _public_endpoint(cluster: Cluster) -> Json:
-    """Closed, and nobody authorized: this version opens no public endpoint.  Clients need host and port anyway."""
+def build_public_endpoint(view: ClusterView) -> Json:
+    """Host and port are this installation's own, once it listens for the region; before that, the cloud's names."""
+    cluster, listener = view.cluster, view.listener
     return {
-        "host": public_host(cluster.region),
-        "port": DEFAULT_PORT,
-        "disabled": True,
-        "authorizedNetworks": [],
+        "host": listener.host if listener else public_host(cluster.region),
+        "port": listener.port if listener else DEFAULT_PORT,
+        "disabled": not cluster.public_open,
+        "authorizedNetworks": [
+            {"startIpAddress": start, "endIpAddress": end, "displayName": name}
+            for start, end, name in cluster.public_networks
+        ],
     }
 
 

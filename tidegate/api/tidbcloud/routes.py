@@ -40,6 +40,7 @@ class Found:
 OFFERED: Sequence[tuple[str, str, Route]] = (
     ("GET", "/clusters", Route("ListClusters", clusters.list_clusters)),
     ("POST", "/clusters", Route("CreateCluster", clusters.create_cluster)),
+    ("POST", "/clusters:batchCreate", Route("BatchCreateClusters", clusters.batch_create_clusters)),
     ("GET", "/clusters:batchGet", Route("BatchGetClusters", clusters.batch_get_clusters)),
     ("GET", "/clusters/{cluster_id}", Route("GetCluster", clusters.get_cluster)),
     ("PATCH", "/clusters/{cluster_id}", Route("UpdateCluster", clusters.update_cluster)),
@@ -51,8 +52,6 @@ OFFERED: Sequence[tuple[str, str, Route]] = (
 )
 
 NOT_OFFERED: Sequence[tuple[str, str, bool]] = (
-    # a cluster per request says at once which one was refused; the cloud's batch is atomic, ours could not be
-    (r"/clusters:batchCreate", "Creating clusters in batches", False),
     (r"/clusters:restore", "Restoring clusters", False),
     (r"/backups(/.*)?", "Backups", False),
     (r"/clusters/[^/]+/branches([/:].*)?", "Branches", False),

@@ -6,7 +6,7 @@ accept strings); null is the same as absent; fields nobody knows are ignored, as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,6 +41,10 @@ class Fields:
 
     def path(self, name: str) -> str:
         return f"{self._path}.{name}" if self._path else name
+
+    def has(self, name: str) -> bool:
+        """Is it there, and not null?"""
+        return self._values.get(name) is not None
 
     def text(self, name: str) -> str | None:
         value = self._values.get(name)
@@ -93,6 +97,13 @@ class Fields:
         if value is None or isinstance(value, list):
             return value or []
         raise self._wrong(name, "a list")
+
+    def groups(self, name: str) -> Sequence[Fields]:
+        """A list of objects."""
+        items = self.list(name)
+        if not all(isinstance(item, dict) for item in items):
+            raise self._wrong(name, "a list of objects")
+        return [Fields(item, f"{self.path(name)}[{at}]") for at, item in enumerate(items)]
 
     def texts(self, name: str) -> dict[str, str]:
         """A map of strings, such as ``labels``."""

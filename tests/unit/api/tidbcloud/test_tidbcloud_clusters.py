@@ -84,7 +84,13 @@ def test_a_cluster_has_the_shape_of_the_sample(cloud: Cloud) -> None:
                 "host": "gateway01.ap-southeast-1.prod.alicloud.tidbcloud.com",
                 "port": 4000,
                 "disabled": True,
-                "authorizedNetworks": [],
+                "authorizedNetworks": [
+                    {
+                        "startIpAddress": "0.0.0.0",
+                        "endIpAddress": "255.255.255.255",
+                        "displayName": "Allow_all_public_connections",
+                    }
+                ],
             },
             "private": {
                 "host": "gateway01-privatelink.ap-southeast-1.prod.alicloud.tidbcloud.com",
@@ -277,3 +283,89 @@ def test_batch_get_is_all_or_nothing(cloud: Cloud) -> None:
     answer = cloud.call("GET", f"/clusters:batchGet?clusterIds={b}&clusterIds={a}&view=FULL").json()
     assert [c["clusterId"] for c in answer["clusters"]] == [b, a]
     assert cloud.call("GET", f"/clusters:batchGet?clusterIds={a}&clusterIds=1").status_code == 404
+
+
+OFFICE = {"startIpAddress": "192.0.2.0", "endIpAddress": "192.0.2.255", "displayName": "office"}
+PATCHES: list[tuple[str, dict[str, Any], str, Any]] = [
+    ("displayName", {"displayName": "invoices"}, "displayName", "invoices"),
+    ("labels", {"labels": {"b": "2"}}, "labels", {"a": "1", "b": "2"}),
+    ("spendingLimit.monthly", {"spendingLimit": {"monthly": 500}}, "spendingLimit", {"monthly": 500}),
+    ("spendingLimit", {"spendingLimit": {"monthly": 700}}, "spendingLimit", {"monthly": 700}),
+    ("endpoints.public.disabled", {"endpoints": {"public": {"disabled": False}}}, "endpoints.public.disabled", False),
+    (
+        "endpoints.public.authorizedNetworks",
+        {"endpoints": {"public": {"authorizedNetworks": [OFFICE]}}},
+        "endpoints.public.authorizedNetworks",
+        [OFFICE],
+    ),
+    (
+        "endpoints.public.authorizedNetworks",
+        {"endpoints": {"public": {"authorizedNetworks": []}}},
+        "endpoints.public.authorizedNetworks",
+        [],
+    ),
+    (
+        "automatedBackupPolicy",
+        {"automatedBackupPolicy": {"startTime": "07:00", "retentionDays": 1}},
+        "automatedBackupPolicy",
+        {"startTime": "07:00", "retentionDays": 1},
+    ),
+]
+
+
+@pytest.mark.parametrize(("mask", "change", "path", "wanted"), PATCHES)
+def test_each_path_is_changed_alone(cloud: Cloud, mask: str, change: dict[str, Any], path: str, wanted: Any) -> None:
+    """All that ride along are left alone, and what is shown is what a GET shows again."""
+    made = cloud.create("orders", labels={"a": "1"})
+    others = {"displayName": "other", "labels": {"z": "9"}, "spendingLimit": {"monthly": 9}, "endpoints": {"public": 0}}
+    body = {"cluster": others | change, "updateMask": mask}
+    reply = cloud.call("PATCH", f"/clusters/{made['clusterId']}", json=body)
+    assert reply.status_code == 200, reply.text
+    changed = reply.json()
+    assert cloud.get(made["clusterId"]) == changed
+    for reserved in [name for name in changed["labels"] if name.startswith("tidb.cloud/")]:
+        del changed["labels"][reserved], made["labels"][reserved]
+    assert take(changed, path) == wanted
+    for body in (changed, made):
+        parent = take(body, path.rpartition(".")[0]) if "." in path else body
+        del parent[path.rpartition(".")[2]], body["updateTime"]
+    assert changed == made
+
+
+def test_auto_scaling_is_essentials(cloud: Cloud) -> None:
+    made = cloud.create("orders", autoScaling={"minRcu": 2000, "maxRcu": 4000})
+    url = f"/clusters/{made['clusterId']}"
+    wanted = {"minRcu": 4000, "maxRcu": 8000}
+    reply = cloud.call("PATCH", url, json={"cluster": {"autoScaling": wanted}, "updateMask": "autoScaling"})
+    assert reply.json()["autoScaling"] == wanted
+    refused = {"cluster": {"spendingLimit": {"monthly": 1}}, "updateMask": "spendingLimit.monthly"}
+    assert cloud.call("PATCH", url, json=refused).status_code == 400
+    assert cloud.get(made["clusterId"])["autoScaling"] == wanted
+
+
+def test_a_parent_path_means_what_the_body_has_of_it(cloud: Cloud) -> None:
+    made = cloud.create("orders")
+    change = {"endpoints": {"public": {"disabled": False}}}
+    reply = cloud.call(
+        "PATCH", f"/clusters/{made['clusterId']}", json={"cluster": change, "updateMask": "endpoints"}
+    ).json()
+    assert reply["endpoints"]["public"] == made["endpoints"]["public"] | {"disabled": False}
+
+
+def test_a_public_endpoint_can_be_asked_for_at_create(cloud: Cloud) -> None:
+    public = {"disabled": False, "authorizedNetworks": [OFFICE]}
+    made = cloud.create("orders", endpoints={"public": public})
+    assert made["endpoints"]["public"] == made["endpoints"]["public"] | public
+
+
+def test_a_batch_is_created_whole_or_not_at_all(cloud: Cloud) -> None:
+    """One bad request among good ones must not leave the good ones behind."""
+    good = {"cluster": {"displayName": "orders", "region": {"name": SINGAPORE}}}
+    bad = {"cluster": {"displayName": "-", "region": {"name": SINGAPORE}}}
+    assert cloud.call("POST", "/clusters:batchCreate", json={"requests": [good, good, bad]}).status_code == 400
+    assert cloud.call("POST", "/clusters:batchCreate", json={"requests": [good] * 101}).status_code == 429
+    assert cloud.call("POST", "/clusters:batchCreate", json={"requests": []}).status_code == 400
+    assert cloud.call("GET", "/clusters").json()["totalSize"] == 0
+    made = cloud.call("POST", "/clusters:batchCreate", json={"requests": [good, good]}).json()["clusters"]
+    assert len({c["clusterId"] for c in made} | {c["userPrefix"] for c in made}) == 4
+    assert cloud.call("GET", "/clusters").json()["totalSize"] == 2
