@@ -17,6 +17,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from tidegate.domain import fabric
+
 Verdict = Literal["accept", "drop"]
 Protocol_ = Literal["tcp", "udp", "icmp", "gre", "all"]
 
@@ -128,6 +130,8 @@ class RegionConfig:
     cluster_addresses: tuple[str, ...] = ()
     direct_services: tuple[tuple[str, int], ...] = ()
     """(cluster address, port) that exclusive endpoints are translated to, past the gateway"""
+    published_cidr: str = fabric.SERVICE_CIDR
+    """Published services' addresses: passed on to the VPC that publishes, never dialled from inside."""
 
 
 class Namespaces(Protocol):

@@ -9,6 +9,16 @@ A program in a VPC connects to its endpoint's address (an *ENI*)::
                      v                                             v
                    known -> (translated back) -> forward -> host   local: dropped
 
+A service that another VPC publishes lies one VPC further.  The provider only passes the packet on, and it arrives
+in the publisher's router as a guest, from the consumer's fabric address to the service's::
+
+    consumer's VPC         provider             publisher's VPC
+    ... source --fabric--> pass --fabric--> arrive -> guests -> ingress_P -> translate -> forward --veth--> host
+                                              |                                |
+                                              | running connections            | the target's address, the same port
+                                              v                                v
+                                            known                            (the source stays the fabric address)
+
 Judging happens once, before translation, on the addresses the user knows; afterwards only shape is checked.
 """
 
@@ -48,9 +58,9 @@ ARRIVE = Hop(
     "arrive",
     "vpc",
     "every packet that enters the router, before translation and after connection tracking",
-    "IPv6, invalid and new connections from the fabric: dropped.  Running connections: known.  "
+    "IPv6 and invalid: dropped.  Running connections: known.  New ones from the fabric: guests.  "
     "New ones to the resolver or the subnet's gateway: local.  Other new ones: by their source address",
-    "known, egress_<policy> of the source's groups, or dropped",
+    "known, guests, egress_<policy> of the source's groups, or dropped",
     "prerouting",
     priority=-110,
 )
@@ -58,8 +68,16 @@ KNOWN = Hop(
     "known",
     "vpc",
     "packets of connections that were judged before",
-    "passes, unless the connection belongs to an endpoint that is no longer connected (set live)",
+    "a translated one passes while its endpoint is connected (set live) or its service published (set serving); "
+    "one between hosts passes",
     "translate",
+)
+GUESTS = Hop(
+    "guests",
+    "vpc",
+    "new connections from the fabric",
+    "TCP from a consumer's fabric address to a service that this VPC publishes (map published)",
+    "ingress_<policy> of the target's groups, or dropped",
 )
 EGRESS = Hop(
     "egress_",
@@ -79,8 +97,9 @@ INGRESS = Hop(
 TRANSLATE = Hop(
     "translate",
     "vpc",
-    "ENI address and service port of a connected endpoint (map service)",
-    "destination becomes the service's address; the port stays",
+    "ENI address and service port of a connected endpoint (map service), or any TCP port of it (map every_port); "
+    "a published service's address (map targets)",
+    "destination becomes the service's address, or the publishing host's; the port stays",
     "forward; what is not translated and was meant for an ENI ends in local",
     "prerouting",
     kind="nat",
@@ -99,7 +118,7 @@ FORWARD = Hop(
     "forward",
     "vpc",
     "packets that go through the router",
-    "only the shape: towards the fabric translated ones, from the fabric answers, else host to host",
+    "only the shape: towards and from the fabric what is translated, else host to host",
     "source",
     "forward",
 )
@@ -108,8 +127,8 @@ SOURCE = Hop(
     "source",
     "vpc",
     "translated connections, by their original destination, the ENI (map fabric)",
-    "source becomes the endpoint's fabric address",
-    "accept, over the fabric link",
+    "source becomes the endpoint's fabric address; a guest keeps its own",
+    "accept or pass, over the fabric link",
     "postrouting",
     kind="nat",
     priority=100,
@@ -123,7 +142,14 @@ ACCEPT = Hop(
     "gateway or tidb-server",
     "input",
 )
-PASS = Hop("pass", "provider", "packets that would cross the provider namespace", "dropped", "", "forward")
+PASS = Hop(
+    "pass",
+    "provider",
+    "packets that cross the provider; routes and reverse path filter have tied both ends to their VPCs",
+    "only TCP between a fabric address and a published service's address, opened towards the service",
+    "arrive of the publisher, or of the consumer for answers",
+    "forward",
+)
 ANSWER = Hop(
     "answer",
     "provider",
@@ -143,6 +169,7 @@ INWARD = Hop(
 HOPS = (
     ARRIVE,
     KNOWN,
+    GUESTS,
     EGRESS,
     TO_PEER,
     INGRESS,

@@ -126,7 +126,7 @@ class LinuxDataPlane:
         if known is None:
             changed |= self._make_fabric(config)
         changed |= self._converge_services(config, known)
-        changed |= self._converge_consumers(come, gone)
+        changed |= self._converge_claims(come, gone)
         for host in config.hosts:
             if known is None or host not in known.hosts:
                 changed |= self._make_host(config, host)
@@ -178,9 +178,9 @@ class LinuxDataPlane:
         have = None if known is None else wiring.plan_services(known)
         return self._converge_hops(config.namespace, wiring.FABRIC_LINK, wiring.PROVIDER_HOP, have, want)
 
-    def _converge_consumers(self, config: NetworkConfig, known: NetworkConfig | None) -> bool:
-        want = wiring.plan_consumers(config)
-        have = None if known is None else wiring.plan_consumers(known)
+    def _converge_claims(self, config: NetworkConfig, known: NetworkConfig | None) -> bool:
+        want = wiring.plan_claims(config)
+        have = None if known is None else wiring.plan_claims(known)
         link = wiring.fabric_link(config.vpc_id)
         return self._converge_hops(config.provider_namespace, link, wiring.VPC_HOP, have, want)
 

@@ -20,10 +20,12 @@ from tidegate.dataplane.config import (
     NetworkConfig,
     Policy,
     PolicyRow,
+    Publication,
     RegionConfig,
     Verdict,
 )
 from tidegate.dataplane.hops import Hop
+from tidegate.domain import fabric
 
 Json = dict[str, Any]
 Command = dict[str, Any]
@@ -66,7 +68,11 @@ EMPTY = Piece()
 
 NETWORK_SETS = (
     TableSet("live", ("ipv4_addr", "ipv4_addr")),
+    TableSet("serving", ("ipv4_addr", "ipv4_addr")),
     TableSet("service", ("ipv4_addr", "inet_service"), "ipv4_addr"),
+    TableSet("every_port", ("ipv4_addr",), "ipv4_addr"),
+    TableSet("targets", ("ipv4_addr",), "ipv4_addr"),
+    TableSet("published", ("ipv4_addr",), "verdict"),
     TableSet("fabric", ("ipv4_addr",), "ipv4_addr"),
     TableSet("egress", ("ipv4_addr",), "verdict"),
     TableSet("ingress", ("ipv4_addr",), "verdict"),
@@ -117,8 +123,10 @@ def _rule(*words: Json, comment: str = "") -> Json:
 
 _SOURCE, _DESTINATION = _field("ip", "saddr"), _field("ip", "daddr")
 _TCP_PORT, _UDP_PORT = _field("tcp", "dport"), _field("udp", "dport")
+_IS_TCP = _match(_meta("l4proto"), "tcp")
 _RUNNING = {"set": ["established", "related"]}
 _FIRST_PACKET = _match({"&": [_field("tcp", "flags"), ["syn", "ack"]]}, "syn")
+_NOT_FIRST_PACKET = _match({"&": [_field("tcp", "flags"), ["syn", "ack"]]}, "syn", "!=")
 _ERRORS = _match(_field("icmp", "type"), {"set": ["destination-unreachable", "time-exceeded"]})
 
 
@@ -129,14 +137,18 @@ def network_chains() -> dict[str, tuple[Json, ...]]:
     """Chains that are the same in every VPC; all that differs is in maps and sets."""
     return {
         hops.KNOWN.name: (
+            _rule(_match(_both(_ct("ip daddr", "original"), _ct("ip daddr", "reply")), "@live"), ACCEPT),
+            _rule(_match({"&": [_ct("status"), "dnat"]}, 0), ACCEPT),
+            _rule(_match(_both(_ct("ip daddr", "original"), _ct("ip saddr", "reply")), "@serving"), ACCEPT),
+            _rule(COUNT, DROP, comment="endpoint no longer connected, or service no longer published"),
+        ),
+        hops.GUESTS.name: (
             _rule(
-                _match(_ct("status"), "dnat", "in"),
-                _match(_both(_ct("ip daddr", "original"), _ct("ip daddr", "reply")), "@live", "!="),
-                COUNT,
-                DROP,
-                comment="endpoint no longer connected",
+                _IS_TCP,
+                _match(_SOURCE, _prefix(fabric.CONSUMER_CIDR)),
+                {"vmap": {"key": _DESTINATION, "data": "@published"}},
             ),
-            _rule(ACCEPT),
+            _rule(COUNT, DROP, comment="the provider opens no connections but to published services"),
         ),
         hops.TO_PEER.name: (
             _rule({"vmap": {"key": _DESTINATION, "data": "@ingress"}}),
@@ -144,7 +156,9 @@ def network_chains() -> dict[str, tuple[Json, ...]]:
         ),
         hops.ARRIVE.name: _arrive(),
         hops.TRANSLATE.name: (
-            _rule({"dnat": {"family": "ip", "addr": _lookup(_both(_DESTINATION, _TCP_PORT), "service")}}),
+            _rule(_to(_lookup(_both(_DESTINATION, _TCP_PORT), "service"))),
+            _rule(_IS_TCP, _to(_lookup(_DESTINATION, "every_port"))),
+            _rule(_match(_meta("iifname"), hops.FABRIC), _IS_TCP, _to(_lookup(_DESTINATION, "targets"))),
         ),
         hops.LOCAL.name: _local(),
         hops.FORWARD.name: _forward(),
@@ -166,13 +180,17 @@ def _lookup(key: Json, name: str) -> Json:
     return {"map": {"key": key, "data": f"@{name}"}}
 
 
+def _to(address: Json) -> Json:
+    return {"dnat": {"family": "ip", "addr": address}}
+
+
 def _arrive() -> tuple[Json, ...]:
     by_state = [["invalid", DROP], ["established", _goto(hops.KNOWN.name)], ["related", _goto(hops.KNOWN.name)]]
     return (
         _rule(_match(_meta("iifname"), "lo"), ACCEPT),
         _rule(_match(_meta("nfproto"), "ipv6"), DROP),
         _rule({"vmap": {"key": _ct("state"), "data": {"set": by_state}}}),
-        _rule(_match(_meta("iifname"), hops.FABRIC), COUNT, DROP, comment="the provider opens no connections"),
+        _rule(_match(_meta("iifname"), hops.FABRIC), _goto(hops.GUESTS.name)),
         _rule(_match(_DESTINATION, "@resolvers"), ACCEPT),
         _rule(_match(_DESTINATION, "@gateways"), ACCEPT),
         _rule({"vmap": {"key": _SOURCE, "data": "@egress"}}),
@@ -194,11 +212,12 @@ def _local() -> tuple[Json, ...]:
 
 def _forward() -> tuple[Json, ...]:
     out, into = _match(_meta("oifname"), hops.FABRIC), _match(_meta("iifname"), hops.FABRIC)
+    translated = _match(_ct("status"), "dnat", "in")
     return (
-        _rule(out, _match(_ct("status"), "dnat", "in"), ACCEPT),
-        _rule(into, _match(_ct("state"), _RUNNING), ACCEPT),
-        _rule(out, COUNT, DROP, comment="not an endpoint's packet"),
-        _rule(into, COUNT, DROP, comment="not an answer"),
+        _rule(out, translated, ACCEPT),
+        _rule(into, translated, ACCEPT),
+        _rule(out, COUNT, DROP, comment="not an endpoint's packet, nor a service's answer"),
+        _rule(into, COUNT, DROP, comment="not an answer, nor to a published service"),
         _rule(_match(_meta("nfproto"), "ipv4"), ACCEPT),
     )
 
@@ -207,7 +226,8 @@ def _forward() -> tuple[Json, ...]:
 
 
 def region_chains(config: RegionConfig) -> dict[str, tuple[Json, ...]]:
-    fabric, clusters = _prefix(config.fabric_cidr), _prefix(config.cluster_cidr)
+    consumers, clusters = _prefix(config.fabric_cidr), _prefix(config.cluster_cidr)
+    published = _prefix(config.published_cidr)
     from_service = _match(_both(_SOURCE, _field("tcp", "sport")), "@services")
     return {
         hops.INWARD.name: (
@@ -222,13 +242,17 @@ def region_chains(config: RegionConfig) -> dict[str, tuple[Json, ...]]:
             _rule(_match(_meta("nfproto"), "ipv4"), _ERRORS, ACCEPT),
             _rule(COUNT, DROP, comment="not a service"),
         ),
-        hops.PASS.name: (_rule(COUNT, DROP, comment="nothing crosses the provider"),),
+        hops.PASS.name: (
+            _rule(_match(_SOURCE, consumers), _match(_DESTINATION, published), _IS_TCP, ACCEPT),
+            _rule(_match(_SOURCE, published), _match(_DESTINATION, consumers), _NOT_FIRST_PACKET, ACCEPT),
+            _rule(COUNT, DROP, comment="nothing else crosses the provider"),
+        ),
         hops.ANSWER.name: (
             _rule(_match(_meta("oifname"), "lo"), _match(_meta("nfproto"), "ipv4"), _goto(hops.INWARD.name)),
             _rule(_match(_meta("oifname"), "lo"), ACCEPT),
-            _rule(_match(_DESTINATION, fabric), _FIRST_PACKET, COUNT, DROP, comment="consumers are not dialled"),
-            _rule(_match(_DESTINATION, fabric), from_service, ACCEPT),
-            _rule(_match(_DESTINATION, fabric), _ERRORS, ACCEPT),
+            _rule(_match(_DESTINATION, consumers), _FIRST_PACKET, COUNT, DROP, comment="consumers are not dialled"),
+            _rule(_match(_DESTINATION, consumers), from_service, ACCEPT),
+            _rule(_match(_DESTINATION, consumers), _ERRORS, ACCEPT),
             _rule(COUNT, DROP, comment="not an answer of a service"),
         ),
     }
@@ -252,6 +276,8 @@ def network_pieces(config: NetworkConfig) -> dict[tuple[str, str], Any]:
     parts.update((("group", name), ()) for name in _mentioned_groups(config) if ("group", name) not in parts)
     parts.update((("host", h.interface_id), h) for h in config.hosts)
     parts.update((("endpoint", e.interface_id), e) for e in config.endpoints)
+    policies = {h.address: h.policy_id for h in config.hosts}
+    parts.update((("publication", p.address), (p, policies.get(p.target_address, ""))) for p in config.publications)
     return parts
 
 
@@ -269,6 +295,8 @@ def build_piece(kind: str, name: str, part: Any) -> Piece:
         return _endpoint_piece(part)
     if kind == "host":
         return _host_piece(part)
+    if kind == "publication":
+        return _publication_piece(*part)
     if kind == "policy":
         return _policy_piece(part)
     if kind == "group":
@@ -293,8 +321,26 @@ def _endpoint_piece(e: EndpointInterface) -> Piece:
         elements=(
             judged,
             Element("live", (e.address, e.fabric_address)),
-            Element("service", (e.address, e.service_port), e.service_address),
+            _service_element(e),
             Element("fabric", (e.address,), e.fabric_address),
+        )
+    )
+
+
+def _service_element(e: EndpointInterface) -> Element:
+    if e.service_port == 0:
+        return Element("every_port", (e.address,), e.service_address)
+    return Element("service", (e.address, e.service_port), e.service_address)
+
+
+def _publication_piece(p: Publication, policy_id: str) -> Piece:
+    if not policy_id:
+        return EMPTY  # its host is not there: nobody's groups could judge
+    return Piece(
+        elements=(
+            Element("published", (p.address,), chain_name(hops.INGRESS, policy_id), goto=True),
+            Element("targets", (p.address,), p.target_address),
+            Element("serving", (p.address, p.target_address)),
         )
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from tidegate.dataplane import hops
 from tidegate.dataplane.config import HostInterface, NetworkConfig, RegionConfig
+from tidegate.domain import fabric
 
 VPC_HOP, PROVIDER_HOP = "169.254.1.1", "169.254.1.2"
 """Next hops on every fabric link: known to both ends as permanent neighbours, so no ARP and no neighbour per
@@ -80,13 +81,15 @@ def plan_router_addresses(config: NetworkConfig) -> frozenset[str]:
 
 
 def plan_services(config: NetworkConfig) -> frozenset[str]:
-    """Routes of the VPC over its fabric link."""
-    return frozenset(f"{e.service_address}/32" for e in config.endpoints if e.connected)
+    """Routes of the VPC over its fabric link; with strict rp_filter also who may speak to it from there."""
+    services = frozenset(f"{e.service_address}/32" for e in config.endpoints if e.connected)
+    return services | {fabric.CONSUMER_CIDR} if config.publications else services
 
 
-def plan_consumers(config: NetworkConfig) -> frozenset[str]:
+def plan_claims(config: NetworkConfig) -> frozenset[str]:
     """Routes of the provider towards this VPC; with strict rp_filter also what the VPC may send as."""
-    return frozenset(f"{e.fabric_address}/32" for e in config.endpoints if e.connected)
+    consumers = (f"{e.fabric_address}/32" for e in config.endpoints if e.connected)
+    return frozenset((*consumers, *(f"{p.address}/32" for p in config.publications)))
 
 
 def narrow(known: NetworkConfig, config: NetworkConfig) -> tuple[NetworkConfig, NetworkConfig]:
@@ -127,7 +130,9 @@ PROVIDER_SETTINGS = {
     "ipv4/conf/all/rp_filter": "1",  # strict: a VPC sends with its own fabric addresses only
     "ipv4/conf/default/rp_filter": "1",
     "ipv4/conf/all/accept_redirects": "0",
-    "ipv4/ip_forward": "0",
+    "ipv4/conf/all/send_redirects": "0",
+    "ipv4/conf/default/send_redirects": "0",  # a VPC may consume what it publishes: in and out by one link
+    "ipv4/ip_forward": "1",  # for published services; the rules are there before this is written
 }
 HOST_SETTINGS = {
     "ipv6/conf/default/disable_ipv6": "1",

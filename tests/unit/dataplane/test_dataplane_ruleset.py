@@ -39,8 +39,7 @@ NETWORK = NetworkConfig(
     (("10.0.1.0/24", "10.0.1.1"),),
     ("100.100.2.136",),
     (HOST,),
-    (),
-    (POLICY,),
+    policies=(POLICY,),
 )
 
 

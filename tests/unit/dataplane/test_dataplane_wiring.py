@@ -46,7 +46,7 @@ def test_aliases_round_trip_and_strangers_are_not_ours() -> None:
 def test_a_disconnected_endpoint_keeps_its_address_but_no_route() -> None:
     config = replace(NETWORK, endpoints=(replace(ENDPOINT, connected=False),))
     assert ENDPOINT.address in wiring.plan_router_addresses(config)
-    assert wiring.plan_services(config) == wiring.plan_consumers(config) == frozenset()
+    assert wiring.plan_services(config) == wiring.plan_claims(config) == frozenset()
 
 
 def test_narrow_keeps_only_what_differs() -> None:
