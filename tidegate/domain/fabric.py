@@ -5,7 +5,7 @@
     100.64.0.0/11    consumers: one address per endpoint and zone, what the provider sees as the peer
     100.104.0.0/14   clusters: one address per database
     100.112.0.0/24   the provider's own: .1 is the gateway
-    100.113.0.0/16   services that users publish: one address per service and zone
+    100.113.0.0/16   services that users publish: one address per service and resource
 
 Each region has a provider namespace of its own, so each region counts its addresses by itself.
 100.100.2.136 and .138, the resolvers that Alibaba's VPCs have, lie between these ranges.

@@ -8,7 +8,7 @@ from typing import Literal
 Phase = Literal["ready", "working", "failed"]
 """``working``: under way, or waiting for what the reason names; ``failed``: tried, and tried again on a timer."""
 
-Kind = Literal["vpc", "subnet", "security_group", "interface", "endpoint", "service", "cluster"]
+Kind = Literal["vpc", "subnet", "security_group", "interface", "endpoint", "service", "service_resource", "cluster"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,6 +201,33 @@ services = Table(
     Column("allowed_accounts", Tuples, nullable=False),
     _created(),
     *_wish(),
+    Column("description", String(512), nullable=False, server_default=""),
+    _id("resource_type", server_default="slb"),
+    Column("bandwidth_mbit", Integer, nullable=False, server_default="3072"),
+    Column("zone_affinity", Boolean, nullable=False, server_default="0"),
+    _id("payer", server_default="Endpoint"),
+    _id("resource_group_id", server_default=""),
+    Column("allowed_arns", Tuples, nullable=False, server_default="[]"),
+)
+
+service_resources = Table(
+    "service_resources",
+    metadata,
+    _id("service_id", primary_key=True),
+    _id("resource_id", primary_key=True),
+    _id("resource_type"),
+    _id("account_id"),
+    _id("region_id"),
+    _id("zone_id"),
+    _id("vpc_id", index=True),
+    _id("subnet_id"),
+    _id("address"),
+    _id("target_address"),
+    _created(),
+    *_wish(),
+    UniqueConstraint("region_id", "address"),
+    # Deleting an interface asks whether a service still needs it.
+    Index(None, "resource_id"),
 )
 
 endpoints = Table(
@@ -223,6 +250,9 @@ endpoints = Table(
     Column("bandwidth_mbit", Integer, nullable=False),
     *_wish(),
     Column("ready_generation", Integer, nullable=False),
+    Column("limited", Boolean, nullable=False, server_default="1"),
+    Column("toggled_generation", Integer, nullable=False, server_default="1"),
+    Column("modified_at", UtcTime),
     # Lists page by (account, id) without reading what comes before.
     Index(None, "account_id", "endpoint_id"),
 )
@@ -241,6 +271,10 @@ endpoint_zones = Table(
     _text("domain"),
     Column("since_generation", Integer, nullable=False),
     Column("deleting", Boolean, nullable=False),
+    Column("enabled", Boolean, nullable=False, server_default="1"),
+    Column("toggled_generation", Integer, nullable=False, server_default="0"),
+    _id("resource_id", index=True, server_default=""),
+    _id("service_address", server_default=""),
     UniqueConstraint("region_id", "fabric_address"),
 )
 

@@ -21,6 +21,7 @@ from tidegate.domain.endpoints import Endpoint, EndpointZone
 from tidegate.domain.interfaces import NetworkInterface
 from tidegate.domain.public_endpoints import PublicListener
 from tidegate.domain.security_groups import SecurityGroup, SecurityGroupRule
+from tidegate.domain.service_resources import ServiceResource
 from tidegate.domain.services import EndpointService
 from tidegate.domain.status import Kind, Status
 from tidegate.domain.subnets import Subnet
@@ -72,6 +73,10 @@ class Transaction:
     @cached_property
     def services(self) -> Rows[EndpointService]:
         return Rows(self.connection, schema.services, EndpointService)
+
+    @cached_property
+    def service_resources(self) -> Rows[ServiceResource]:
+        return Rows(self.connection, schema.service_resources, ServiceResource)
 
     @cached_property
     def endpoints(self) -> Rows[Endpoint]:

@@ -64,12 +64,12 @@ def status(generation: int, phase: str = "ready") -> Status:
         ),
         (replace(ENDPOINT, accepted=False), status(1), EndpointState.ACTIVE, ConnectionState.DISCONNECTED),
         (
-            replace(ENDPOINT, accepted=False, generation=2, ready_generation=1),
+            replace(ENDPOINT, accepted=False, generation=2, ready_generation=1, toggled_generation=2),
             status(1),
             EndpointState.PENDING,
             ConnectionState.DISCONNECTING,
         ),
-        (replace(ENDPOINT, deleting=True), status(1), EndpointState.DELETING, ConnectionState.DISCONNECTING),
+        (replace(ENDPOINT, deleting=True), status(1), EndpointState.DELETING, ConnectionState.DELETING),
     ],
 )
 def test_states(endpoint: Endpoint, answer: Status | None, state: EndpointState, connection: ConnectionState) -> None:
