@@ -30,6 +30,7 @@ from tidegate.domain.catalogue import REGIONS
 from tidegate.domain.status import Kind
 from tidegate.operations import accounts, clusters, services
 from tidegate.operations.context import Context
+from tidegate.operations.sealing import load_sealer
 from tidegate.settings import Settings
 from tidegate.store.store import Store
 
@@ -48,7 +49,7 @@ async def _serve(settings: Settings) -> None:
     def wake(kind: Kind, resource_id: str) -> None:
         controller.wake(kind, resource_id)
 
-    context = Context(store, wake)
+    context = Context(store, wake, sealer=load_sealer(settings.keys / "store-key"))
     keys = accounts.ensure_first_accounts(context)
     services.ensure_region_services(context)
     ca = ensure_ca(settings.keys)

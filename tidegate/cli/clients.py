@@ -172,8 +172,12 @@ class OperatorClient:
     token: str = field(repr=False)
 
     def get(self, path: str, **query: Any) -> Json:
+        return self.call("GET", path, **query)
+
+    def call(self, method: str, path: str, **query: Any) -> Json:
+        """Raises :class:`ApiError` with the operator's code, CliError when nobody answers."""
         with self.server.open(headers={"authorization": f"Bearer {self.token}"}) as http:
-            reply = send(http, self.server, "GET", f"/tidegate/v1{path}", params=query)
+            reply = send(http, self.server, method, f"/tidegate/v1{path}", params=query)
         answer = read_json(reply)
         if reply.status_code >= 400:
             message = str(answer.get("message") or reply.reason_phrase)

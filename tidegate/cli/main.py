@@ -12,7 +12,7 @@ import sys
 import typer
 
 from tidegate import __version__
-from tidegate.cli import cluster, demo, down, endpoint, env, processes, status, tidb, up, vpc
+from tidegate.cli import account, cluster, demo, down, endpoint, env, processes, status, tidb, up, vpc
 from tidegate.cli.clients import CliError
 from tidegate.cli.reports import err
 
@@ -47,7 +47,12 @@ def common(
 
 for part in (up, down, status, env, demo, tidb, processes):
     part.register(app)
-for name, family in (("vpc", vpc.app), ("cluster", cluster.app), ("endpoint", endpoint.app)):
+for name, family in (
+    ("vpc", vpc.app),
+    ("cluster", cluster.app),
+    ("endpoint", endpoint.app),
+    ("account", account.app),
+):
     app.add_typer(family, name=name)
 
 

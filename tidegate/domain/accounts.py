@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 Realm = Literal["alicloud", "tidbcloud"]
+REALMS: tuple[Realm, ...] = ("alicloud", "tidbcloud")
 
 PROVIDER_ACCOUNT_ID = "1000000000000001"
 """The account that owns the endpoint services of TiDB Cloud."""

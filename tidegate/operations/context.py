@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from tidegate.domain.names import Draw
 from tidegate.domain.refusals import DryRunPassed, Refusal, TokenReused
 from tidegate.domain.status import Kind
+from tidegate.operations.sealing import Sealer
 from tidegate.store.store import Store, Transaction
 from tidegate.store.tokens import ClientToken
 
@@ -34,6 +35,7 @@ class Context:
     wake: Callable[[Kind, str], None] = lambda kind, resource_id: None
     now: Callable[[], datetime] = utc_now
     draw: Draw = draw
+    sealer: Sealer = field(default_factory=Sealer.ephemeral)
 
 
 @dataclass(frozen=True, slots=True)

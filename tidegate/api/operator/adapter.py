@@ -8,18 +8,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tidegate import __version__
 from tidegate.api.chain import Problem, note_of
 from tidegate.api.operator import errors
+from tidegate.api.operator.accounts import build_account, build_new_key, parse_realm
 from tidegate.api.operator.connection import build_connection, list_host_interfaces
 from tidegate.api.operator.errors import Failure, describe_refusal
 from tidegate.api.operator.inventory import AgentHealth, build_inventory, count_phases
 from tidegate.domain.refusals import Refusal
+from tidegate.operations import accounts
 from tidegate.operations.context import Context
+
+PREFIX = "/tidegate/v1"
 
 _PROBLEMS: Mapping[Problem, Failure] = {
     "body_too_large": Failure("BodyTooLarge", 413, "The body is too large; the operator's API takes none."),
@@ -33,10 +36,14 @@ class OperatorAdapter:
 
     def __init__(self, context: Context, *, token: str, agent_health: Callable[[], AgentHealth]) -> None:
         self._context, self._token, self._agent_health = context, token.encode(), agent_health
-        self._paths: tuple[tuple[str, re.Pattern[str], Callable[..., dict[str, Any]]], ...] = (
-            ("Status", re.compile(r"/tidegate/v1/status"), self._status),
-            ("Connection", re.compile(r"/tidegate/v1/clusters/(?P<cluster_id>[^/]+)/connection"), self._connection),
-            ("HostInterfaces", re.compile(r"/tidegate/v1/vpcs/(?P<vpc_id>[^/]+)/host-interfaces"), self._hosts),
+        self._routes: tuple[tuple[str, str, re.Pattern[str], Callable[..., dict[str, Any]]], ...] = (
+            ("Status", "GET", re.compile(r"/status"), self._status),
+            ("Connection", "GET", re.compile(r"/clusters/(?P<cluster_id>[^/]+)/connection"), self._connection),
+            ("HostInterfaces", "GET", re.compile(r"/vpcs/(?P<vpc_id>[^/]+)/host-interfaces"), self._hosts),
+            ("ListAccounts", "GET", re.compile(r"/accounts"), self._list_accounts),
+            ("CreateAccount", "POST", re.compile(r"/accounts"), self._create_account),
+            ("CreateKey", "POST", re.compile(r"/accounts/(?P<account_id>[^/]+)/keys"), self._create_key),
+            ("DisableKey", "DELETE", re.compile(r"/keys/(?P<key_id>[^/]+)"), self._disable_key),
         )
 
     async def handle(self, request: Request, body: bytes) -> Response:
@@ -44,17 +51,22 @@ class OperatorAdapter:
             response = _fail(request, errors.UNAUTHENTICATED)
             response.headers["WWW-Authenticate"] = 'Bearer realm="tidegate"'
             return response
+        path = request.scope["path"].removeprefix(PREFIX)
+        known = [(a, method, found, answer) for a, method, p, answer in self._routes if (found := p.fullmatch(path))]
+        for action, method, found, answer in known:
+            if method == request.method:
+                return await self._answer(request, action, answer, {**request.query_params, **found.groupdict()})
+        return _fail(request, errors.OTHER_METHOD if known else errors.UNKNOWN_PATH)
+
+    async def _answer(
+        self, request: Request, action: str, answer: Callable[..., dict[str, Any]], arguments: dict[str, str]
+    ) -> Response:
         note = note_of(request)
-        for action, pattern, answer in self._paths:
-            if found := pattern.fullmatch(request.scope["path"]):
-                note.action, note.account_id = action, "operator"
-                if request.method != "GET":
-                    return _fail(request, errors.OTHER_METHOD)
-                try:
-                    return JSONResponse(await run_in_threadpool(answer, request.query_params, **found.groupdict()))
-                except Refusal as refusal:
-                    return _fail(request, describe_refusal(refusal))
-        return _fail(request, errors.UNKNOWN_PATH)
+        note.action, note.account_id = action, "operator"
+        try:
+            return JSONResponse(await run_in_threadpool(answer, arguments))
+        except Refusal as refusal:
+            return _fail(request, describe_refusal(refusal))
 
     def refuse(self, request: Request, problem: Problem) -> Response:
         return _fail(request, _PROBLEMS[problem])
@@ -64,7 +76,7 @@ class OperatorAdapter:
         right = hmac.compare_digest(given.strip().encode(errors="replace"), self._token)
         return scheme.lower() == "bearer" and right and bool(self._token)
 
-    def _status(self, query: QueryParams) -> dict[str, Any]:
+    def _status(self, asked: Mapping[str, str]) -> dict[str, Any]:
         health, resources = self._agent_health(), build_inventory(self._context)
         return {
             "version": __version__,
@@ -74,11 +86,25 @@ class OperatorAdapter:
             "resources": resources,
         }
 
-    def _connection(self, query: QueryParams, cluster_id: str) -> dict[str, Any]:
-        return build_connection(self._context, cluster_id, query.get("type", "private"))
+    def _connection(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        return build_connection(self._context, asked["cluster_id"], asked.get("type", "private"))
 
-    def _hosts(self, query: QueryParams, vpc_id: str) -> dict[str, Any]:
-        return {"host_interfaces": list_host_interfaces(self._context, vpc_id)}
+    def _hosts(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        return {"host_interfaces": list_host_interfaces(self._context, asked["vpc_id"])}
+
+    def _list_accounts(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        return {"accounts": [build_account(*found) for found in accounts.list_accounts(self._context)]}
+
+    def _create_account(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        account, key = accounts.create_account(self._context, parse_realm(asked), asked.get("name", ""))
+        return {**build_account(account, [key]), **build_new_key(key)}
+
+    def _create_key(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        return build_new_key(accounts.create_key(self._context, asked["account_id"]))
+
+    def _disable_key(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        accounts.disable_key(self._context, asked["key_id"])
+        return {}
 
 
 def _fail(request: Request, failure: Failure) -> Response:

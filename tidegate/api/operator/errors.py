@@ -23,6 +23,8 @@ class Failure:
 TABLE: Mapping[type[Refusal], tuple[int, str]] = {
     r.NotFound: (404, "There is no {kind} {id}."),
     r.Malformed: (400, "{field}={value} cannot be used."),
+    r.InUse: (409, "The {kind} {id} is still needed by its {by}; make another one first."),
+    r.QuotaReached: (409, "There are {limit} {quota} already: remove one first."),
     r.NotOffered: (501, "{what} is not offered by this version of Tidegate."),
     r.NoPrivateEndpoint: (
         409,
@@ -48,4 +50,4 @@ UNAUTHENTICATED = Failure(
     "Unauthenticated", 401, "Send Authorization: Bearer with the token in keys/operator-token of Tidegate's home."
 )
 UNKNOWN_PATH = Failure("NotFound", 404, "The operator's API has no such path.")
-OTHER_METHOD = Failure("MethodNotAllowed", 405, "The operator's API only reads: use GET.")
+OTHER_METHOD = Failure("MethodNotAllowed", 405, "The operator's API does not do that here; see docs/howto/accounts.md.")
