@@ -25,12 +25,13 @@ def reconcile_endpoints(tx: Transaction, network: Network, error: str | None) ->
         if endpoint.deleting and not error:
             tx.endpoints.remove(endpoint.endpoint_id)
             tx.statuses.remove("endpoint", endpoint.endpoint_id)
+            _remove_service(tx, endpoint.service_id)
             continue
         outcome = decide_outcome(endpoint, network, error)
         status = Status("endpoint", endpoint.endpoint_id, endpoint.generation, outcome.phase, outcome.reason)
         if known.get(endpoint.endpoint_id) != status:
             write_status(tx, status)
-        if outcome.phase == "ready" and not endpoint.ready_generation:
+        if outcome.phase == "ready" and endpoint.ready_generation < endpoint.generation:
             _mark_ready(tx, endpoint)
 
 
@@ -38,9 +39,14 @@ def decide_outcome(endpoint: Endpoint, network: Network, error: str | None) -> O
     """One sentence on one endpoint, after its VPC was applied."""
     if error:
         return Outcome("failed", f"The network of {endpoint.vpc_id} could not be made: {error}", retry_s=5.0)
-    zones = [z.zone_id for z in network.zones if z.endpoint_id == endpoint.endpoint_id and not z.deleting]
+    if endpoint.service_id not in network.services or network.services[endpoint.service_id].deleting:
+        return Outcome("ready", "Its service was deleted by the service's owner; no packet passes. Delete it too.")
+    mine = [z for z in network.zones if z.endpoint_id == endpoint.endpoint_id and not z.deleting]
+    zones = [z.zone_id for z in mine if z.enabled]
     if not endpoint.accepted:
         return Outcome("ready", "The service's owner has not accepted the connection; no packet passes.")
+    if mine and not zones:
+        return Outcome("ready", "Connected, but the service's owner has switched its zones off; no packet passes.")
     if not zones:
         return Outcome("ready", "Connected, but it has no zone yet: add one, or no program can reach it.")
     return Outcome("ready", f"Connected to {endpoint.service_id} through {', '.join(zones)}.")
@@ -52,6 +58,13 @@ def _remove_zones(tx: Transaction, network: Network) -> None:
         if zone.deleting:
             tx.endpoint_zones.remove(zone.endpoint_id, zone.zone_id)
             tx.interfaces.remove(zone.interface_id)
+
+
+def _remove_service(tx: Transaction, service_id: str) -> None:
+    """A deleted service was kept for the endpoints that still named it."""
+    service = tx.services.get(service_id)
+    if service is not None and service.deleting and not tx.endpoints.count(service_id=service_id):
+        tx.services.remove(service_id)
 
 
 def _mark_ready(tx: Transaction, endpoint: Endpoint) -> None:

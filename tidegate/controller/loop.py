@@ -26,6 +26,7 @@ from tidegate.controller.plan import (
     plan_region,
     plan_route,
 )
+from tidegate.controller.services import reconcile_resources
 from tidegate.controller.vpcs import reconcile_vpc
 from tidegate.controller.world import Network, load_network, load_world
 from tidegate.domain.clusters import Cluster, decide_may_sleep
@@ -284,6 +285,7 @@ class Controller:
                     error = errors.get(f"networks/{vpc_id}") or errors.get(f"regions/{region_id}")
                     error = error or errors.get(f"resolvers/{vpc_id}") or errors.get("resolvers/")
                     reconcile_endpoints(tx, network, error or errors.get(f"gateways/{region_id}"))
+                    reconcile_resources(tx, network, error)
                     outcomes.append(reconcile_vpc(tx, network, error))
         return outcomes
 

@@ -14,6 +14,7 @@ from tidegate.dataplane.config import (
     NetworkConfig,
     Policy,
     PolicyRow,
+    Publication,
     RegionConfig,
 )
 from tidegate.dns.config import NameRecord, Resolution, ResolverConfig
@@ -22,6 +23,7 @@ from tidegate.domain.catalogue import require_region
 from tidegate.domain.clusters import DEFAULT_PORT, Cluster, private_host
 from tidegate.domain.endpoints import Endpoint, EndpointZone
 from tidegate.domain.security_groups import SecurityGroup, SecurityGroupRule, ordered
+from tidegate.domain.services import EndpointService
 from tidegate.domain.subnets import gateway_address
 from tidegate.engine.config import DatabaseConfig
 from tidegate.gateway.config import Consumer, GatewayConfig, Route, TlsMode
@@ -93,7 +95,7 @@ def plan_network(network: Network, settings: PlanSettings) -> NetworkParts:
                 account_id=endpoints[zone.endpoint_id].account_id,
             )
             for zone in zones
-            if endpoints[zone.endpoint_id].accepted
+            if _is_guest(network, endpoints[zone.endpoint_id], zone)
         },
     )
 
@@ -184,7 +186,7 @@ def _network_config(network: Network, endpoints: dict[str, Endpoint], zones: lis
     subnets = {s.subnet_id: s for s in network.subnets if not s.deleting}
     sets = {policy_id(host.group_ids): host.group_ids for host in hosts}
     sets |= {policy_id(e.group_ids): e.group_ids for e in endpoints.values()}
-    services = network.services
+    published = {host.interface_id for host in hosts if host.subnet_id in subnets}
     return NetworkConfig(
         vpc_id=network.vpc.vpc_id,
         namespace=network.vpc.vpc_id,
@@ -203,22 +205,47 @@ def _network_config(network: Network, endpoints: dict[str, Endpoint], zones: lis
             for host in hosts
             if host.subnet_id in subnets
         ),
-        endpoints=tuple(
-            EndpointInterface(
-                interface_id=zone.interface_id,
-                endpoint_id=zone.endpoint_id,
-                address=zone.address,
-                policy_id=policy_id(endpoints[zone.endpoint_id].group_ids),
-                fabric_address=zone.fabric_address,
-                service_address=services[endpoints[zone.endpoint_id].service_id].address,
-                service_port=services[endpoints[zone.endpoint_id].service_id].port,
-                connected=endpoints[zone.endpoint_id].accepted,
-            )
-            for zone in zones
+        endpoints=tuple(_endpoint_interface(endpoints[zone.endpoint_id], zone, network.services) for zone in zones),
+        publications=tuple(
+            Publication(service_id=r.service_id, address=r.address, target_address=r.target_address)
+            for r in network.resources
+            if not r.deleting and r.resource_id in published
         ),
         policies=tuple(_policies(network, sets)),
         group_members=tuple(_members(network, endpoints, zones)),
     )
+
+
+def _endpoint_interface(
+    endpoint: Endpoint, zone: EndpointZone, services: Mapping[str, EndpointService]
+) -> EndpointInterface:
+    """To the shared service's gateway, or to any TCP port of the resource that this zone was given."""
+    service = services.get(endpoint.service_id)
+    shared = service is not None and not service.published
+    return EndpointInterface(
+        interface_id=zone.interface_id,
+        endpoint_id=zone.endpoint_id,
+        address=zone.address,
+        policy_id=policy_id(endpoint.group_ids),
+        fabric_address=zone.fabric_address,
+        service_address=(service.address if service and shared else zone.service_address) or fabric.NO_SERVICE,
+        service_port=service.port if service else 0,
+        connected=_is_connected(endpoint, zone, service),
+        # The regions' own services are as wide as the machine: nobody could ask their owner for more.
+        bandwidth_mbit=endpoint.bandwidth_mbit if endpoint.limited and not shared else 0,
+    )
+
+
+def _is_connected(endpoint: Endpoint, zone: EndpointZone, service: EndpointService | None) -> bool:
+    if service is None or service.deleting or not (endpoint.accepted and zone.enabled):
+        return False
+    return not service.published or bool(zone.service_address)
+
+
+def _is_guest(network: Network, endpoint: Endpoint, zone: EndpointZone) -> bool:
+    """Does this zone lead to the region's gateway, and may it?"""
+    service = network.services.get(endpoint.service_id)
+    return service is not None and not service.published and _is_connected(endpoint, zone, service)
 
 
 def host_namespace(interface_id: str) -> str:
@@ -256,7 +283,8 @@ def _names(endpoints: dict[str, Endpoint], zones: list[EndpointZone]) -> dict[st
     """EndpointDomain with all its zones' addresses, ZoneDomain with one (``reference/alibaba.md`` 3.5)."""
     by_endpoint: dict[str, list[str]] = {}
     for zone in zones:
-        by_endpoint.setdefault(zone.endpoint_id, []).append(zone.address)
+        if zone.enabled:  # a zone that its service's owner switched off would only be waited for
+            by_endpoint.setdefault(zone.endpoint_id, []).append(zone.address)
     names: dict[str, NameRecord] = {}
     for endpoint in endpoints.values():
         addresses = tuple(by_endpoint.get(endpoint.endpoint_id, ()))

@@ -11,6 +11,7 @@ from tidegate.domain.clusters import Cluster
 from tidegate.domain.endpoints import Endpoint, EndpointZone
 from tidegate.domain.interfaces import NetworkInterface
 from tidegate.domain.security_groups import SecurityGroup, SecurityGroupRule
+from tidegate.domain.service_resources import ServiceResource
 from tidegate.domain.services import EndpointService
 from tidegate.domain.subnets import Subnet
 from tidegate.domain.vpcs import Vpc
@@ -31,6 +32,8 @@ class Network:
     endpoints: tuple[Endpoint, ...] = ()
     zones: tuple[EndpointZone, ...] = ()
     services: Mapping[str, EndpointService] = field(default_factory=dict)
+    resources: tuple[ServiceResource, ...] = ()
+    """what services publish of this VPC"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,12 @@ def load_network(tx: Transaction, vpc_id: str) -> Network | None:
         endpoints=tuple(endpoints),
         zones=tuple(tx.endpoint_zones.find(vpc_id=vpc_id)),
         services=_services(tx, {endpoint.service_id for endpoint in endpoints}),
+        resources=tuple(tx.service_resources.find(vpc_id=vpc_id)),
     )
 
 
 def load_world(tx: Transaction) -> World:
-    """The same as ``load_network`` for each VPC, in eight queries altogether."""
+    """The same as ``load_network`` for each VPC, in nine queries altogether."""
     subnets = _by(tx.subnets.find(), "vpc_id")
     groups = _by(tx.security_groups.find(), "vpc_id")
     rules = _by(tx.security_group_rules.find(), "group_id")
@@ -68,6 +72,7 @@ def load_world(tx: Transaction) -> World:
     endpoints = _by(tx.endpoints.find(), "vpc_id")
     zones = _by(tx.endpoint_zones.find(), "vpc_id")
     services = {service.service_id: service for service in tx.services.find()}
+    resources = _by(tx.service_resources.find(), "vpc_id")
     networks = tuple(
         Network(
             vpc=vpc,
@@ -78,6 +83,7 @@ def load_world(tx: Transaction) -> World:
             endpoints=tuple(endpoints[vpc.vpc_id]),
             zones=tuple(zones[vpc.vpc_id]),
             services=services,
+            resources=tuple(resources[vpc.vpc_id]),
         )
         for vpc in tx.vpcs.find()
     )

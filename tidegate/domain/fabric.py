@@ -18,6 +18,8 @@ from ipaddress import IPv4Address, IPv4Network
 CONSUMER_CIDR = "100.64.0.0/11"
 CLUSTER_CIDR = "100.104.0.0/14"
 SERVICE_CIDR = "100.113.0.0/16"
+NO_SERVICE = "100.113.0.0"
+"""no resource's address: what a zone leads to that is not connected"""
 GATEWAY_ADDRESS = "100.112.0.1"
 GATEWAY_PORT = 4000
 RESOLVERS = ("100.100.2.136", "100.100.2.138")

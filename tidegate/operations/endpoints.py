@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tidegate.domain import fabric
 from tidegate.domain.catalogue import require_region
@@ -19,8 +20,10 @@ from tidegate.domain.endpoints import (
     decide_zone_state,
     detach_group,
     endpoint_domain,
+    require_changeable,
     require_no_zones,
     require_not_deleting,
+    require_not_toggling,
     require_only_endpoint,
     require_same_region,
     require_zone,
@@ -29,14 +32,17 @@ from tidegate.domain.endpoints import (
 )
 from tidegate.domain.interfaces import NetworkInterface
 from tidegate.domain.names import make_id, require_description, require_resource_name
-from tidegate.domain.refusals import GroupRequired, Malformed, NotFound, QuotaReached, ZoneNotServed
+from tidegate.domain.refusals import EndpointProtected, GroupRequired, Malformed, NotFound, QuotaReached
+from tidegate.domain.resource_groups import require_resource_group
 from tidegate.domain.security_groups import GROUPS_PER_ENDPOINT, require_groups_fit
 from tidegate.domain.services import EndpointService, require_visible
 from tidegate.domain.status import Status
 from tidegate.domain.subnets import require_address
 from tidegate.operations.context import Caller, Context, Work, change, first_result, remember_result
 from tidegate.operations.security_groups import require_security_group
+from tidegate.operations.service_resources import assign_resource
 from tidegate.operations.subnets import require_subnet
+from tidegate.operations.tags import forget_tags, put_first_tags
 from tidegate.operations.vpcs import require_vpc
 from tidegate.store.store import Transaction
 
@@ -69,7 +75,7 @@ class EndpointView:
 
     @property
     def connection(self) -> ConnectionState:
-        return decide_connection_state(self.endpoint, self.status)
+        return decide_connection_state(self.endpoint, self.status, service_gone=_gone(self.service))
 
 
 def create_endpoint(
@@ -86,14 +92,18 @@ def create_endpoint(
     protected: bool = False,
     zone_affinity: bool = False,
     resource_group_id: str = "",
+    tags: Iterable[tuple[str, str]] = (),
 ) -> EndpointView:
     """Make an endpoint, with or without zones.  ``service`` is a service's name or id.
 
     Raises ServiceUnknown, CrossRegion, NotFound(vpc, subnet, security_group), EndpointExists, ZoneNotServed,
-    ZoneDuplicated, AddressUnavailable, SubnetFull, GroupRequired, GroupKindsMixed, QuotaReached.
+    ZoneDuplicated, AddressUnavailable, SubnetFull, GroupRequired, GroupKindsMixed, QuotaReached, and WrongState while
+    the service's resource in a zone is only being published.
     """
     region = require_region(region_id)
     _check_words(name, description)
+    if resource_group_id:
+        require_resource_group(resource_group_id)
     with change(context, caller) as work:
         if known := first_result(work, caller):
             return _view(work.tx, require_endpoint(work.tx, caller, known))
@@ -121,10 +131,14 @@ def create_endpoint(
             zone_affinity=zone_affinity,
             protected=protected,
             resource_group_id=resource_group_id,
+            bandwidth_mbit=found.bandwidth_mbit,
+            limited=not found.scales,
+            modified_at=work.now,
         )
         work.tx.endpoints.add(endpoint)
         for spec in zones:
             _add_zone(context, work, caller, endpoint, found, spec)
+        put_first_tags(work, caller, "endpoint", endpoint_id, tags)
         remember_result(work, caller, endpoint_id)
         work.wake("endpoint", endpoint_id)
         return EndpointView(endpoint, found, None)
@@ -161,27 +175,33 @@ def list_endpoints(
 
 
 def update_endpoint(
-    context: Context, caller: Caller, endpoint_id: str, *, name: str | None = None, description: str | None = None
+    context: Context,
+    caller: Caller,
+    endpoint_id: str,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    zone_affinity: bool | None = None,
 ) -> None:
+    """Words and preferences: nothing that packets notice."""
     _check_words(name or "", description or "")
     with change(context, caller) as work:
-        endpoint = require_endpoint(work.tx, caller, endpoint_id)
-        require_not_deleting(endpoint)
-        work.tx.endpoints.put(
-            replace(
-                endpoint,
-                name=endpoint.name if name is None else name,
-                description=endpoint.description if description is None else description,
-            )
-        )
+        endpoint, _ = _require_changeable(work.tx, caller, endpoint_id)
+        wanted = {"name": name, "description": description, "zone_affinity": zone_affinity}
+        changed: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
+        work.tx.endpoints.put(replace(endpoint, **changed))
 
 
 def delete_endpoint(context: Context, caller: Caller, endpoint_id: str) -> None:
-    """Raises EndpointHasZones while it has zones.  Its connections are cut."""
+    """Raises EndpointHasZones while it has zones, EndpointProtected.  Its connections are cut."""
     with change(context, caller) as work:
         endpoint = require_endpoint(work.tx, caller, endpoint_id)
         require_not_deleting(endpoint)
+        if endpoint.protected:
+            raise EndpointProtected(endpoint_id)
+        require_not_toggling(endpoint, work.tx.status("endpoint", endpoint_id))
         require_no_zones(endpoint, work.tx.endpoint_zones.find(endpoint_id=endpoint_id))
+        forget_tags(work, "endpoint", endpoint_id)
         _raise_generation(work, replace(endpoint, deleting=True))
 
 
@@ -196,11 +216,7 @@ def list_zones(context: Context, caller: Caller, endpoint_id: str) -> list[ZoneV
 def add_zone(context: Context, caller: Caller, endpoint_id: str, spec: ZoneSpec) -> None:
     """One more zone: an interface in ``spec.subnet_id``, then connected if the endpoint is."""
     with change(context, caller) as work:
-        endpoint = require_endpoint(work.tx, caller, endpoint_id)
-        require_not_deleting(endpoint)
-        service = work.tx.services.get(endpoint.service_id)
-        if service is None:
-            raise ZoneNotServed(spec.zone_id, endpoint.service_id)
+        endpoint, service = _require_changeable(work.tx, caller, endpoint_id)
         raised = _raise_generation(work, endpoint)
         _add_zone(context, work, caller, raised, service, spec)
 
@@ -209,6 +225,9 @@ def remove_zone(context: Context, caller: Caller, endpoint_id: str, zone_id: str
     """Its interface and address go, and so do the connections through it."""
     with change(context, caller) as work:
         endpoint = require_endpoint(work.tx, caller, endpoint_id)
+        if endpoint.protected:
+            raise EndpointProtected(endpoint_id)
+        require_not_toggling(endpoint, work.tx.status("endpoint", endpoint_id))
         zone = require_zone(work.tx.endpoint_zones.find(endpoint_id=endpoint_id), zone_id)
         work.tx.endpoint_zones.put(replace(zone, deleting=True))
         _raise_generation(work, endpoint)
@@ -216,8 +235,7 @@ def remove_zone(context: Context, caller: Caller, endpoint_id: str, zone_id: str
 
 def attach_security_group(context: Context, caller: Caller, endpoint_id: str, group_id: str) -> None:
     with change(context, caller) as work:
-        endpoint = require_endpoint(work.tx, caller, endpoint_id)
-        require_not_deleting(endpoint)
+        endpoint, _ = _require_changeable(work.tx, caller, endpoint_id)
         group_ids = attach_group(endpoint, group_id)
         _require_groups(work.tx, caller, endpoint_id, endpoint.vpc_id, group_ids)
         _raise_generation(work, replace(endpoint, group_ids=group_ids))
@@ -226,8 +244,7 @@ def attach_security_group(context: Context, caller: Caller, endpoint_id: str, gr
 def detach_security_group(context: Context, caller: Caller, endpoint_id: str, group_id: str) -> None:
     """Raises GroupRequired for the last one."""
     with change(context, caller) as work:
-        endpoint = require_endpoint(work.tx, caller, endpoint_id)
-        require_not_deleting(endpoint)
+        endpoint, _ = _require_changeable(work.tx, caller, endpoint_id)
         _raise_generation(work, replace(endpoint, group_ids=detach_group(endpoint, group_id)))
 
 
@@ -236,6 +253,18 @@ def require_endpoint(tx: Transaction, caller: Caller, endpoint_id: str) -> Endpo
     if endpoint is None or endpoint.account_id != caller.account_id:
         raise NotFound("endpoint", endpoint_id)
     return endpoint
+
+
+def _require_changeable(tx: Transaction, caller: Caller, endpoint_id: str) -> tuple[Endpoint, EndpointService]:
+    endpoint = require_endpoint(tx, caller, endpoint_id)
+    service = tx.services.get(endpoint.service_id)
+    require_changeable(endpoint, tx.status("endpoint", endpoint_id), service_gone=_gone(service))
+    assert service is not None  # a service without row is gone
+    return endpoint, service
+
+
+def _gone(service: EndpointService | None) -> bool:
+    return service is None or service.deleting
 
 
 def _require_service(tx: Transaction, caller: Caller, asked: str, region_id: str) -> EndpointService:
@@ -287,17 +316,21 @@ def _add_zone(
     )
     work.tx.interfaces.add(interface)
     work.tx.endpoint_zones.add(
-        EndpointZone(
-            endpoint_id=endpoint.endpoint_id,
-            zone_id=spec.zone_id,
-            vpc_id=endpoint.vpc_id,
-            region_id=endpoint.region_id,
-            subnet_id=subnet.subnet_id,
-            interface_id=interface.interface_id,
-            address=interface.address,
-            fabric_address=_fabric_address(work.tx, endpoint.region_id),
-            domain=zone_domain(region, endpoint.endpoint_id, spec.zone_id, endpoint.service_id),
-            since_generation=endpoint.generation,
+        assign_resource(
+            work.tx,
+            service,
+            EndpointZone(
+                endpoint_id=endpoint.endpoint_id,
+                zone_id=spec.zone_id,
+                vpc_id=endpoint.vpc_id,
+                region_id=endpoint.region_id,
+                subnet_id=subnet.subnet_id,
+                interface_id=interface.interface_id,
+                address=interface.address,
+                fabric_address=_fabric_address(work.tx, endpoint.region_id),
+                domain=zone_domain(region, endpoint.endpoint_id, spec.zone_id, endpoint.service_id),
+                since_generation=endpoint.generation,
+            ),
         )
     )
 

@@ -23,7 +23,7 @@ class Item:
 
 
 def list_everything(context: Context) -> list[Item]:
-    """Grouped by kind, in the order of ids; eight queries whatever there is."""
+    """Grouped by kind, in the order of ids; nine queries whatever there is."""
     with context.store.read() as tx:
         statuses = {(status.kind, status.resource_id): status for status in tx.statuses.find()}
         found: tuple[tuple[Kind, str, list[Any]], ...] = (
@@ -34,6 +34,7 @@ def list_everything(context: Context) -> list[Item]:
             ("security_group", "group_id", tx.security_groups.find()),
             ("interface", "interface_id", tx.interfaces.find(kind="host")),
             ("service", "service_id", tx.services.find()),
+            ("service_resource", "status_id", tx.service_resources.find()),
         )
     return [
         Item(kind, getattr(row, key), row, statuses.get((kind, getattr(row, key))))

@@ -1,4 +1,7 @@
-"""Endpoint services: the regions' shared TiDB services, and who may see them."""
+"""Endpoint services: the regions' shared TiDB services, what consumers see of all, and whose one is.
+
+What owners do is in ``published_services.py``, ``service_resources.py``, ``service_users.py``, ``connections.py``.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ from tidegate.domain.accounts import PROVIDER_ACCOUNT_ID
 from tidegate.domain.catalogue import REGIONS, Region
 from tidegate.domain.fabric import GATEWAY_ADDRESS, GATEWAY_PORT
 from tidegate.domain.names import make_id
+from tidegate.domain.refusals import NotFound
 from tidegate.domain.services import ANYONE, EndpointService, decide_visible, service_domain, service_name
 from tidegate.operations.context import Caller, Context, change
+from tidegate.store.store import Transaction
 
 _PROVIDER = Caller(PROVIDER_ACCOUNT_ID)
 
@@ -21,6 +26,13 @@ def ensure_region_services(context: Context) -> None:
                 work.tx.services.add(_shared_service(context, region))
 
 
+def region_service(context: Context, region_id: str) -> EndpointService | None:
+    """The region's shared TiDB service; None where there are no private endpoints."""
+    with context.store.read() as tx:
+        found = tx.services.find(account_id=PROVIDER_ACCOUNT_ID, region_id=region_id)
+    return found[0] if found else None
+
+
 def find_visible_services(
     context: Context, caller: Caller, *, region_id: str, name: str | None = None, service_id: str | None = None
 ) -> list[EndpointService]:
@@ -31,11 +43,19 @@ def find_visible_services(
     return [service for service in found if decide_visible(service, caller.account_id)]
 
 
-def region_service(context: Context, region_id: str) -> EndpointService | None:
-    """The region's shared TiDB service; None where there are no private endpoints."""
+def find_service_id(context: Context, name: str) -> str | None:
+    """For filters on the caller's own endpoints, which may have outlived their place on the service's whitelist."""
     with context.store.read() as tx:
-        found = tx.services.find(account_id=PROVIDER_ACCOUNT_ID, region_id=region_id)
+        found = tx.services.values("service_id", name=name)
     return found[0] if found else None
+
+
+def require_service(tx: Transaction, caller: Caller, service_id: str) -> EndpointService:
+    """One of the caller's own."""
+    service = tx.services.get(service_id)
+    if service is None or service.account_id != caller.account_id or service.deleting:
+        raise NotFound("service", service_id)
+    return service
 
 
 def _shared_service(context: Context, region: Region) -> EndpointService:

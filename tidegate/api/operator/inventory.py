@@ -14,6 +14,7 @@ from tidegate.domain.status import Kind, Phase, Status, decide_settled
 from tidegate.operations.context import Context
 from tidegate.operations.inventory import list_everything
 
+_PUBLISHED = "Published by its owner; its resources answer for it."
 _NOT_SEEN = "The controller has not looked at it yet."
 
 
@@ -52,7 +53,7 @@ def build_entry(kind: Kind, resource_id: str, row: Any, status: Status | None) -
     return Entry(
         kind=kind,
         id=resource_id,
-        name=row.display_name if isinstance(row, Cluster) else row.name,
+        name=row.display_name if isinstance(row, Cluster) else getattr(row, "name", ""),
         account_id=row.account_id,
         region_id=row.region_id,
         state=decide_state(kind, row, status),
@@ -66,7 +67,7 @@ def build_entry(kind: Kind, resource_id: str, row: Any, status: Status | None) -
 def decide_sentence(row: Any, status: Status | None) -> tuple[Phase, str]:
     """What the controller last said, unless that answers an older wish."""
     if isinstance(row, EndpointService) and status is None:
-        return "ready", "Offered; its region's gateway answers for it."
+        return "ready", _PUBLISHED if row.published else "Offered; its region's gateway answers for it."
     if status is None:
         return "working", _NOT_SEEN
     if status.observed_generation < row.generation:
