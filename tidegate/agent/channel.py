@@ -8,6 +8,7 @@ The same channel joins controller and agent, and agent and its children (gateway
       Apply(base="", delta=whole) ----------> Answer(accepted, errors: all that is not well)
       Apply(base=r1, revision=r2, delta) ---> Answer; accepted=False when its revision is not r1: send the whole
              <------------------------------ Push(status: what changed)
+      Ask(number, task) -------------------> Reply(number): one database's SQL users, out of turn
 
 A frame is four bytes of length (big endian) and a JSON message.  The socket lies in a folder only its owner can enter.
 """
@@ -16,9 +17,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -26,6 +28,7 @@ import msgspec
 import structlog
 
 from tidegate.agent.config import Delta, HostConfig, HostStatus, diff, patch
+from tidegate.domain.sql_users import SqlReply, SqlTask
 
 log = structlog.get_logger("channel")
 
@@ -45,13 +48,26 @@ class Answer(msgspec.Struct, tag="answer"):
     errors: dict[str, str]
 
 
+class Ask(msgspec.Struct, tag="ask"):
+    """A question to one database, answered by a :class:`Reply` with its number, whatever else is under way."""
+
+    number: int
+    cluster_id: str
+    task: SqlTask
+
+
+class Reply(msgspec.Struct, tag="reply"):
+    number: int
+    reply: SqlReply
+
+
 class Push(msgspec.Struct, tag="push"):
     status: HostStatus
     first: bool = False
 
 
-_to_server = msgspec.json.Decoder(Apply)
-_to_client = msgspec.json.Decoder(Answer | Push)
+_to_server = msgspec.json.Decoder(Apply | Ask)
+_to_client = msgspec.json.Decoder(Answer | Push | Reply)
 _encoder = msgspec.json.Encoder()
 
 
@@ -86,8 +102,11 @@ def _frame(message: msgspec.Struct) -> bytes:
 class ConfigServer:
     """Listens on ``path``.  One client is served; a newer one takes over, as after its predecessor's crash."""
 
-    def __init__(self, path: Path, applier: Applier) -> None:
-        self._path, self._applier = path, applier
+    def __init__(
+        self, path: Path, applier: Applier, answer: Callable[[str, SqlTask], Awaitable[SqlReply]] | None = None
+    ) -> None:
+        self._path, self._applier, self._answer = path, applier, answer
+        self._questions: set[asyncio.Task[None]] = set()
         self._config, self._revision = HostConfig(), WHOLE
         self._writer: asyncio.StreamWriter | None = None
         self._applying = asyncio.Lock()
@@ -125,6 +144,9 @@ class ConfigServer:
         try:
             while True:
                 message = _to_server.decode(await _read_frame(reader))
+                if isinstance(message, Ask):
+                    self._begin_answer(message, writer)
+                    continue
                 writer.write(_frame(await self._apply(message)))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -133,6 +155,20 @@ class ConfigServer:
             log.error("channel.protocol", socket=str(self._path), reason=str(error))
         finally:
             writer.close()
+
+    def _begin_answer(self, message: Ask, writer: asyncio.StreamWriter) -> None:
+        """Beside the applies: a question may wait for a server to start, which an apply must bring about."""
+
+        async def answer() -> None:
+            reply = SqlReply(problem="not_ready", detail="Nobody here can be asked.")
+            if self._answer is not None:
+                reply = await self._answer(message.cluster_id, message.task)
+            if not writer.is_closing():
+                writer.write(_frame(Reply(message.number, reply)))
+
+        task = asyncio.get_running_loop().create_task(answer())
+        self._questions.add(task)
+        task.add_done_callback(self._questions.discard)
 
     async def _apply(self, message: Apply) -> Answer:
         async with self._applying:
@@ -162,6 +198,8 @@ class ConfigClient:
         self._wanted, self._sent = HostConfig(), HostConfig()
         self._revision = WHOLE
         self._errors: dict[str, str] = {}
+        self._numbers = itertools.count(1)
+        self._replies: dict[int, asyncio.Future[SqlReply]] = {}
 
     @property
     def connected(self) -> bool:
@@ -201,6 +239,19 @@ class ConfigClient:
             self._sent, self._errors = wanted, answer.errors
             return answer.errors
 
+    async def ask(self, cluster_id: str, task: SqlTask) -> SqlReply:
+        """Raises ChannelError when nobody answers, or stops answering."""
+        if self._writer is None:
+            raise ChannelError(f"nobody answers at {self._path}")
+        number, reply = next(self._numbers), asyncio.get_running_loop().create_future()
+        self._replies[number] = reply
+        self._writer.write(_frame(Ask(number, cluster_id, task)))
+        try:
+            found: SqlReply = await reply
+            return found
+        finally:
+            del self._replies[number]
+
     async def _exchange(self, message: Apply) -> Answer:
         if self._writer is None:
             raise ChannelError(f"nobody answers at {self._path}")
@@ -219,6 +270,10 @@ class ConfigClient:
             message = _to_client.decode(await _read_frame(reader))
             if isinstance(message, Push):
                 self._on_status(message.status, message.first)
+            elif isinstance(message, Reply):
+                waiting = self._replies.get(message.number)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(message.reply)
             elif self._answer and not self._answer.done():
                 self._answer.set_result(message)
 
@@ -227,4 +282,7 @@ class ConfigClient:
         self._writer = None
         if self._answer and not self._answer.done():
             self._answer.set_exception(ChannelError(f"the server at {self._path} went away"))
+        for reply in self._replies.values():
+            if not reply.done():
+                reply.set_exception(ChannelError(f"the server at {self._path} went away"))
         self._on_state("lost")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tidegate.agent.channel import ChannelError, ConfigClient
 from tidegate.agent.config import HostConfig, HostStatus, HostUnreachable
+from tidegate.domain.sql_users import SqlReply, SqlTask
 
 
 class AgentClient:
@@ -22,6 +23,12 @@ class AgentClient:
 
     async def run(self) -> None:
         await self._channel.run()
+
+    async def ask(self, cluster_id: str, task: SqlTask) -> SqlReply:
+        try:
+            return await self._channel.ask(cluster_id, task)
+        except ChannelError:
+            return SqlReply(problem="not_ready", detail="The host's agent does not answer.")
 
     async def apply(self, config: HostConfig) -> dict[str, str]:
         try:

@@ -22,12 +22,15 @@ import structlog
 from tidegate.agent.child import Child
 from tidegate.agent.config import Delta, HostConfig, HostStatus
 from tidegate.dataplane.config import DataPlane
+from tidegate.domain.sql_users import SqlReply, SqlTask
 from tidegate.engine.config import DatabaseStatus, Engine
 from tidegate.gateway.config import Route
 
 log = structlog.get_logger("agent")
 
 DRIFT_LOOK_S = 2.0
+QUESTIONS_AT_ONCE = 16
+"""each may wait for its database to start"""
 OF_RESOLVERS = ("resolvers", "names")
 
 
@@ -55,6 +58,7 @@ class Agent:
         self._config = HostConfig()
         self._watching: asyncio.Task[None] | None = None
         self._kernel = ThreadPoolExecutor(1, thread_name_prefix="dataplane")
+        self._questions = ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="questions")
 
     def start(self) -> None:
         """Start the resolvers (gateways start with their region's first configuration) and the watch over drift."""
@@ -94,12 +98,17 @@ class Agent:
             self._swept = True
         return dict(self._errors)
 
+    async def ask(self, cluster_id: str, task: SqlTask) -> SqlReply:
+        """Carried out by the cluster's own server; waits for one that is starting."""
+        return await asyncio.get_running_loop().run_in_executor(self._questions, self._engine.ask, cluster_id, task)
+
     def leave(self) -> None:
         """We end; whatever runs goes on."""
         if self._watching:
             self._watching.cancel()
         for child in (*self._gateways.values(), self._resolvers):
             child.leave()
+        self._questions.shutdown(wait=False, cancel_futures=True)
         self._kernel.shutdown(wait=True)
 
     # what the drivers report, on the event loop

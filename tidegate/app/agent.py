@@ -45,7 +45,7 @@ async def _agent(settings: Settings, namespaces: NamedNamespaces) -> None:
         resolvers=_child(settings, "resolvers", ["resolvers"]),
         push=lambda status: server.push(status),  # noqa: PLW0108 - server is made below
     )
-    server = ConfigServer(settings.agent_socket, agent)
+    server = ConfigServer(settings.agent_socket, agent, agent.ask)
     engine.adopt()
     agent.start()
     await server.start()

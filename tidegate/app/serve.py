@@ -27,6 +27,7 @@ from tidegate.app.process import run, until_told
 from tidegate.controller.loop import Controller, ControllerSettings
 from tidegate.controller.plan import PlanSettings, gateway_names
 from tidegate.domain.catalogue import REGIONS
+from tidegate.domain.sql_users import SqlReply, SqlTask
 from tidegate.domain.status import Kind
 from tidegate.operations import accounts, clusters, services
 from tidegate.operations.context import Context
@@ -35,6 +36,8 @@ from tidegate.settings import Settings
 from tidegate.store.store import Store
 
 log = structlog.get_logger("app")
+
+ASK_LIMIT_S = 30.0
 
 
 def run_serve(settings: Settings) -> None:
@@ -49,7 +52,18 @@ async def _serve(settings: Settings) -> None:
     def wake(kind: Kind, resource_id: str) -> None:
         controller.wake(kind, resource_id)
 
-    context = Context(store, wake, sealer=load_sealer(settings.keys / "store-key"))
+    loop = asyncio.get_running_loop()
+
+    def ask(cluster_id: str, task: SqlTask) -> SqlReply:
+        """Called from the threads that answer requests."""
+        asking = asyncio.run_coroutine_threadsafe(agent.ask(cluster_id, task), loop)
+        try:
+            return asking.result(ASK_LIMIT_S)
+        except TimeoutError:
+            asking.cancel()
+            return SqlReply(problem="not_ready", detail=f"Its server did not answer within {ASK_LIMIT_S:g} s.")
+
+    context = Context(store, wake, ask=ask, sealer=load_sealer(settings.keys / "store-key"))
     keys = accounts.ensure_first_accounts(context)
     services.ensure_region_services(context)
     ca = ensure_ca(settings.keys)

@@ -333,6 +333,21 @@ class PlanConflict(Refusal):
 
 
 @dataclass(eq=False)
+class ClusterUnavailable(Refusal):
+    """Its server cannot be asked now; ``why`` is one sentence."""
+
+    cluster_id: str
+    why: str
+
+
+@dataclass(eq=False)
+class RootUserKept(Refusal):
+    """A cluster's root cannot be deleted and keeps its roles."""
+
+    name: str
+
+
+@dataclass(eq=False)
 class NotUpdatable(Refusal):
     path: str
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from tidegate.domain.sql_users import SqlReply, SqlTask
+
 DatabasePhase = Literal["stopped", "starting", "ready", "failed"]
 
 
@@ -59,9 +61,11 @@ class Engine(Protocol):
     ``set_database`` converges one cluster to its config (start, adopt, stop, set the root password), None
     deletes the server *and its data*.  Servers outlive us: ``adopt`` at start finds those that still run.
     ``sweep`` stops the servers of clusters not in ``keep``, leaves their data, and returns their ids; it blocks.
+    ``ask`` has a server carry out a task on its SQL users; it blocks, also while the server starts, and raises nothing.
     """
 
     def adopt(self) -> None: ...
     def set_database(self, cluster_id: str, config: DatabaseConfig | None) -> None: ...
     def statuses(self) -> dict[str, DatabaseStatus]: ...
+    def ask(self, cluster_id: str, task: SqlTask) -> SqlReply: ...
     def sweep(self, keep: Iterable[str]) -> list[str]: ...

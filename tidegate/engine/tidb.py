@@ -22,6 +22,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pymysql
+
+from tidegate.domain.sql_users import SqlReply, SqlTask
 from tidegate.engine.board import Board
 from tidegate.engine.bootstrap import AccountError
 from tidegate.engine.config import DatabaseConfig, DatabaseStatus
@@ -56,13 +59,16 @@ from tidegate.engine.process import (
 from tidegate.engine.session import (
     SessionError,
     connect_when_ready,
+    open_session,
     run_inside,
     settle_accounts,
 )
+from tidegate.engine.sql_users import carry_out
 from tidegate.engine.template import TemplateError, require_template
 from tidegate.engine.watch import Watcher
 
 START_TIMEOUT_S = 60.0
+ASK_POLL_S = 0.02
 RETRY_FIRST_S = 1.0
 RETRY_LAST_S = 60.0
 STEADY_S = 60.0
@@ -181,6 +187,35 @@ class TidbEngine:
         self.close()
         running = scan_servers()
         _stop_all([s for path, s in running.items() if path.is_relative_to(self._root)])
+
+    def ask(self, cluster_id: str, task: SqlTask, timeout_s: float = START_TIMEOUT_S) -> SqlReply:
+        """Carry out a task on the SQL users of a cluster that is, or is becoming, ready; see the protocol."""
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            status = self._board.statuses().get(cluster_id)
+            with self._lock:
+                cluster = self._clusters.get(cluster_id)
+                wish = cluster.wish if cluster else None
+            # A version is published once a wish holds: root is there, and nothing of a dead server is left.
+            if wish is not None and status is not None and status.phase == "ready" and status.version is not None:
+                return self._ask(cluster_id, wish, task)
+            if time.monotonic() > deadline_s or self._closed:
+                return SqlReply(problem="not_ready", detail=status.reason if status else "It has no server yet.")
+            time.sleep(ASK_POLL_S)
+
+    def _ask(self, cluster_id: str, wish: DatabaseConfig, task: SqlTask) -> SqlReply:
+        def job() -> SqlReply:
+            with open_session(wish, cluster_folder(self._root, cluster_id).key.read_text()) as connection:
+                return carry_out(connection, task)
+
+        try:
+            return run_inside(self._namespace_path(wish.namespace), job)
+        except pymysql.err.OperationalError as error:
+            return SqlReply(problem="not_ready", detail=f"Its server broke off: {error.args[-1]}.")
+        except pymysql.err.MySQLError as error:
+            return SqlReply(problem="failed", detail=str(error.args[-1]))
+        except (SessionError, OSError) as error:
+            return SqlReply(problem="not_ready", detail=f"{error}.")
 
     # -- convergence ------------------------------------------------------------------------------------
 

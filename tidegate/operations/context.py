@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from tidegate.domain.names import Draw
 from tidegate.domain.refusals import DryRunPassed, Refusal, TokenReused
+from tidegate.domain.sql_users import SqlReply, SqlTask
 from tidegate.domain.status import Kind
 from tidegate.operations.sealing import Sealer
 from tidegate.store.store import Store, Transaction
@@ -27,14 +28,23 @@ def draw(alphabet: str, length: int) -> str:
     return "".join(secrets.choice(alphabet) for _ in range(length))
 
 
+def _nobody_to_ask(cluster_id: str, task: SqlTask) -> SqlReply:
+    return SqlReply(problem="not_ready", detail="No host is connected.")
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """``wake`` is called after the commit, from any thread, with the name of what changed, never with the change."""
+    """``wake`` is called after the commit, from any thread, with the name of what changed, never with the change.
+
+    ``ask(cluster_id, task)`` has a running server carry out a task on its SQL users, and blocks until it answers; it
+    waits for a server that is starting, and raises nothing.
+    """
 
     store: Store
     wake: Callable[[Kind, str], None] = lambda kind, resource_id: None
     now: Callable[[], datetime] = utc_now
     draw: Draw = draw
+    ask: Callable[[str, SqlTask], SqlReply] = _nobody_to_ask
     sealer: Sealer = field(default_factory=Sealer.ephemeral)
 
 

@@ -165,6 +165,13 @@ TABLE: tuple[Row, ...] = (
         "The specified SecurityGroupRuleId is not exists.",
         kind="rule_id",
     ),
+    _ecs(
+        r.NotFound,
+        "InvalidParam.SecurityGroupRuleId",
+        400,
+        "The specified parameter SecurityGroupRuleId is not valid.",
+        kind="revoked_rule",
+    ),
     _ecs(r.NotFound, "SecurityGroupRule.NotFound", 404, "The target security group rule not exist.", kind="rule"),
     _vpc(r.NotFound, "InvalidRouteTableId.NotFound", 404, "Specified route table does not exist.", kind="route_table"),
     _pl(r.NotFound, "EndpointNotFound", "The specified Endpoint does not exist.", kind="endpoint"),
@@ -188,7 +195,27 @@ TABLE: tuple[Row, ...] = (
     _pl(r.NotFound, "SecurityGroupNotFound", "The specified security group does not exist.", kind="security_group"),
     _any(r.NotFound, "ResourceNotFound.{kind}", 404, "The specified resource does not exist."),
     # --- values: a missing mandatory one is answered by the gateway before; these are conditional ones
+    _pl(
+        r.Missing,
+        "MissingResourceIdOrTagParam",
+        "The param of resource id or tag is missing.",
+        field="ResourceIdOrTag",
+    ),
     _pl(r.Missing, "MissingParam.{field}", "The param of {field} is missing."),
+    _vpc(
+        r.Missing,
+        "BothEmpty.TagsAndResources",
+        403,
+        "The specified Tags and ResourcesIds are not allow to both empty.",
+        field="ResourceIdOrTag",
+    ),
+    _ecs(
+        r.Missing,
+        "MissingParameter.RegionId",
+        400,
+        "The specified RegionId should not be null.",
+        field="RegionIdOfEni",
+    ),
     _any(
         r.Missing,
         "MissingParameter",
@@ -213,6 +240,22 @@ TABLE: tuple[Row, ...] = (
         field="IpProtocol",
     ),
     _ecs(r.Malformed, "InvalidIpPortRange.Malformed", 400, "The specified PortRange is not valid.", field="PortRange"),
+    _vpc(
+        r.Malformed,
+        "IllegalParam.ResourceType",
+        400,
+        "Invalid Resource Type value.",
+        "MoveResourceGroup",
+        field="ResourceType",
+    ),
+    _vpc(r.Malformed, "InvalidInstanceType.NotFound", 400, "The instance type is not found.", field="ResourceType"),
+    _ecs(
+        r.Malformed,
+        "InvalidResourceType.NotFound",
+        404,
+        "The ResourceType provided does not exist in our records.",
+        field="ResourceType",
+    ),
     _pl(r.Malformed, "IllegalParamFormat.{field}", "The param format of {field} is illegal."),
     _any(r.Malformed, "Invalid{field}.Malformed", 400, "The specified {field} is not valid."),
     _any(r.ZoneUnknown, "InvalidZoneId.NotFound", 404, "The specified ZoneId does not exist."),
@@ -316,6 +359,7 @@ TABLE: tuple[Row, ...] = (
     ),
     _any(r.LastGroup, "OperationDenied", 400, "The operation is not allowed."),
     # --- tags
+    _pl(r.TagMalformed, "MissingTag{part}Param", "The param of tag {part} is missing.", text=""),
     _vpc(r.TagMalformed, "InvalidTag{part}", 400, "The tag {part} is not valid."),
     _ecs(r.TagMalformed, "InvalidTag{part}.Malformed", 400, "The specified Tag.n.{part} is not valid."),
     _any(r.TagMalformed, "IllegalTag{part}Param", 400, "The param of tag {part} is illegal."),
@@ -347,6 +391,13 @@ TABLE: tuple[Row, ...] = (
         "InvalidOperation.SecurityGroupType",  # (own)
         403,
         "The inner access policy of an advanced security group cannot be changed.",
+    ),
+    _ecs(
+        r.GroupOfOtherVpc,
+        "InvalidOperation.VpcMismatch",
+        403,
+        "The specified ENI and security group are not in the same VPC.",
+        "JoinSecurityGroup",
     ),
     _pl(r.GroupOfOtherVpc, "SecurityGroupNotFound", "The specified security group does not exist."),
     _any(
@@ -458,6 +509,34 @@ TABLE: tuple[Row, ...] = (
     ),
     _any(r.DryRunPassed, "DryRunOperation", 400, "Request validation has been passed with DryRun flag set."),
     # --- quotas
+    _vpc(
+        r.QuotaReached,
+        "SizeLimitExceeded.TagNum",
+        400,
+        "The maximum number of tags is exceeded.",
+        quota="tags per call",
+    ),
+    _vpc(
+        r.QuotaReached,
+        "SizeLimitExceeded.ResourceId",
+        400,
+        "The maximum number of resource IDs is exceeded.",
+        quota="resources per call",
+    ),
+    _ecs(
+        r.QuotaReached,
+        "NumberExceed.Tags",
+        400,
+        "The Tags parameter's number is exceed, Valid : {limit}.",
+        quota="tags per call",
+    ),
+    _ecs(
+        r.QuotaReached,
+        "NumberExceed.ResourceIds",
+        400,
+        "The ResourceIds parameter's number is exceed, Valid : {limit}.",
+        quota="resources per call",
+    ),
     _vpc(r.QuotaReached, "QuotaExceeded.TagNum", 400, "Custom Tags quota exceeded.", quota="tags per resource"),
     _ecs(
         r.QuotaReached,
@@ -501,6 +580,8 @@ TABLE: tuple[Row, ...] = (
     _any(r.NotOffered, "InvalidApi.NotFound", 404, "Specified api is not found,please check your url and method."),
     _any(r.NoPrivateEndpoint, "OperationDenied", 400, "The operation is not allowed."),
     _any(r.PlanConflict, "OperationDenied", 400, "The operation is not allowed."),
+    _any(r.ClusterUnavailable, "OperationDenied", 400, "The operation is not allowed."),
+    _any(r.RootUserKept, "OperationDenied", 400, "The operation is not allowed."),
     _any(r.NotUpdatable, "OperationDenied", 400, "The operation is not allowed."),
 )
 

@@ -32,6 +32,7 @@ class Code(IntEnum):
     ABORTED = 10
     UNIMPLEMENTED = 12
     INTERNAL = 13
+    UNAVAILABLE = 14
     UNAUTHENTICATED = 16
 
 
@@ -45,6 +46,7 @@ HTTP_STATUS: Mapping[Code, int] = {
     Code.ABORTED: 409,
     Code.UNIMPLEMENTED: 501,
     Code.INTERNAL: 500,
+    Code.UNAVAILABLE: 503,
     Code.UNAUTHENTICATED: 401,
 }
 
@@ -123,6 +125,14 @@ TABLE: Mapping[type[Refusal], tuple[Code, str]] = {
         Code.INVALID_ARGUMENT,
         "spendingLimit (Starter) and autoScaling (Essential) exclude each other. Send one of them.",
     ),
+    r.ClusterUnavailable: (
+        Code.UNAVAILABLE,
+        "Cluster {cluster_id} cannot be asked now (our side): {why} Nothing was changed. Try again.",
+    ),
+    r.RootUserKept: (
+        Code.FAILED_PRECONDITION,
+        "{name} cannot be deleted and its roles cannot be changed, only its password.",
+    ),
     r.NotUpdatable: (Code.INVALID_ARGUMENT, "{path} cannot be updated after the cluster was created."),
     r.NotOffered: (Code.UNIMPLEMENTED, "{what} is not offered by this version of Tidegate. Nothing was changed."),
 }
@@ -133,6 +143,9 @@ _RULES: Mapping[str, str] = {
     "autoScaling": "Use minRcu from 2000, maxRcu up to 100000, and not less than minRcu.",
     "updateMask": "GET a cluster to see the names of its fields.",
     "filter": 'Use key=value joined with AND, such as: projectId=1 AND region.provider="aws".',
+    "userName": "Use letters, digits and . _ @ + -, with the cluster's prefix up to 32 in all, and no role's name.",
+    "builtinRole": "Use role_admin, or role_readwrite and role_readonly, these two with the cluster's prefix.",
+    "authMethod": "Use mysql_native_password.",
     "pageToken": "Begin again without one.",
 }
 """what a field must be, added to the text of Malformed"""

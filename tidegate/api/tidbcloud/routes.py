@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tidegate.api.tidbcloud import clusters, projects, regions
+from tidegate.api.tidbcloud import clusters, projects, regions, sql_users
 from tidegate.api.tidbcloud.call import Call
 from tidegate.api.tidbcloud.wire import Json
 from tidegate.domain.refusals import NotOffered
@@ -48,6 +48,19 @@ OFFERED: Sequence[tuple[str, str, Route]] = (
     ("PUT", "/clusters/{cluster_id}/password", Route("ChangeRootPassword", clusters.change_password)),
     ("GET", "/regions", Route("ListRegions", regions.list_regions)),
     ("GET", "/regions:listCloudProviders", Route("ListCloudProviders", regions.list_cloud_providers)),
+    ("GET", "/clusters/{cluster_id}/sqlUsers", Route("ListSqlUsers", sql_users.list_sql_users, iam=True)),
+    ("POST", "/clusters/{cluster_id}/sqlUsers", Route("CreateSqlUser", sql_users.create_sql_user, iam=True)),
+    ("GET", "/clusters/{cluster_id}/sqlUsers/{user_name}", Route("GetSqlUser", sql_users.get_sql_user, iam=True)),
+    (
+        "PATCH",
+        "/clusters/{cluster_id}/sqlUsers/{user_name}",
+        Route("UpdateSqlUser", sql_users.update_sql_user, iam=True),
+    ),
+    (
+        "DELETE",
+        "/clusters/{cluster_id}/sqlUsers/{user_name}",
+        Route("DeleteSqlUser", sql_users.delete_sql_user, iam=True),
+    ),
     ("GET", "/projects", Route("ListProjects", projects.list_projects, iam=True)),
 )
 
@@ -61,7 +74,6 @@ NOT_OFFERED: Sequence[tuple[str, str, bool]] = (
     (r"/clusters/[^/]+/changefeeds([/:].*)?", "Changefeeds", False),
     (r"/clusters/[^/]+/(migrations|migrationPrechecks)([/:].*)?", "Data migration", False),
     (r"/clusters/[^/]+/privateLinkConnections([/:].*)?", "Private link connections (outbound)", False),
-    (r"/clusters/[^/]+/sqlUsers(/.*)?", "Managing SQL users through the API", True),
     (r"/clusters/[^/]+/dbuser", "The console's SQL login", True),
     (r"/(mspCustomers(/.*)?|customerSignupUrl)", "Reseller features", True),
     (r"/(members|apiKeys)(/.*)?", "Managing members and API keys through the API", True),

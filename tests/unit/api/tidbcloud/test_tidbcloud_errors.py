@@ -288,8 +288,7 @@ def test_the_rest_of_the_cloud_says_that_it_is_not_here(cloud: Cloud, method: st
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/clusters/1/sqlUsers"),
-        ("PATCH", "/clusters/1/sqlUsers/p.app"),
+        ("GET", "/members"),
         ("GET", "/clusters/1/dbuser"),
         ("GET", "/mspCustomers"),
         ("POST", "/customerSignupUrl"),

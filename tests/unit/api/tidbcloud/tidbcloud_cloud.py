@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from tidegate.api.tidbcloud.adapter import TidbCloudAdapter
 from tidegate.domain.accounts import AccessKey, Account
+from tidegate.domain.sql_users import SqlReply, SqlTask
 from tidegate.domain.status import Status
 from tidegate.operations.accounts import ensure_first_accounts
 from tidegate.operations.context import Context
@@ -42,10 +43,17 @@ class Cloud:
 
     def __init__(self, store: Store, **options: Any) -> None:
         self.clock = Clock()
-        self.context = Context(store, now=self.clock)
+        self.context = Context(store, now=self.clock, ask=self._ask)
+        self.asked: list[SqlTask] = []
+        self.reply = SqlReply()
         self.key = ensure_first_accounts(self.context).tidbcloud
         ensure_region_services(self.context)
         self.adapter = TidbCloudAdapter(self.context, clock_s=self.clock.seconds, **options)
+
+    def _ask(self, cluster_id: str, task: SqlTask) -> SqlReply:
+        """In the server's place: what it was asked, and what the test says it answers."""
+        self.asked.append(task)
+        return self.reply
 
     def call(self, method: str, path: str, *, key: AccessKey | None = None, **options: Any) -> httpx.Response:
         """One call with HTTP digest, challenge and all."""
