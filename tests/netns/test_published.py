@@ -156,11 +156,14 @@ def test_no_vpc_can_claim_anothers_addresses(pair: World, service: Server) -> No
         endpoints=(replace(TO_SERVICE, fabric_address="100.64.0.9"),),
     )
     pair.plane.apply_network(third)
-    router = _free_router(pair, third, TO_SERVICE.fabric_address, SERVICE, "100.64.0.9", "10.9.9.9")
-    for stolen in (TO_SERVICE.fabric_address, SERVICE, "10.9.9.9"):
+    second = replace(PUBLICATION, address=OTHER_SERVICE)
+    pair.plane.apply_network(replace(PUBLISHER, publications=(PUBLICATION, second)))
+    router = _free_router(pair, third, TO_SERVICE.fabric_address, OTHER_SERVICE, "100.64.0.9", "10.9.9.9")
+    for stolen in (TO_SERVICE.fabric_address, OTHER_SERVICE, "10.9.9.9"):
         with pytest.raises(TimeoutError):
             router.connect(SERVICE, 8080, source=(stolen, 0))
-    router.connect(SERVICE, 8080, source=("100.64.0.9", 0)).close()
+    with router.connect(SERVICE, 8080, source=("100.64.0.9", 0)) as own:
+        assert talks(own)
     assert [peer[0] for peer in service.peers] == ["100.64.0.9"]
 
 

@@ -37,6 +37,8 @@ from tidegate.dataplane.ruleset import (
     region_fixed,
     region_pieces,
 )
+from tidegate.dataplane.shaping import DESTINATION_OFFSET, SOURCE_OFFSET, plan_shaper
+from tidegate.dataplane.traffic import Traffic
 from tidegate.dataplane.wiring import Owner
 
 _NETWORK_FIXED = network_fixed()
@@ -132,7 +134,7 @@ class LinuxDataPlane:
                 changed |= self._make_host(config, host)
         if known is None or known.hosts != config.hosts:
             changed |= self._sweep_hosts(config)
-        return changed
+        return self._converge_limits(config, known) or changed  # last: without tc all else still works
 
     def _require_provider(self, config: NetworkConfig) -> None:
         if config.provider_namespace not in self._namespaces.names():
@@ -195,6 +197,23 @@ class LinuxDataPlane:
             index = _index(links, link)
             there = read_routes(index) if have is None else {Route(network, hop, index) for network in have}
             return _converge_routes(links, there, {Route(network, hop, index) for network in want})
+
+    def _converge_limits(self, config: NetworkConfig, known: NetworkConfig | None) -> bool:
+        """Each end of the fabric link shapes what it sends."""
+        want = wiring.plan_limits(config)
+        have = None if known is None else wiring.plan_limits(known)
+        if have == want:
+            return False
+        changed = False
+        for namespace, link, offset in (
+            (config.namespace, wiring.FABRIC_LINK, SOURCE_OFFSET),
+            (config.provider_namespace, wiring.fabric_link(config.vpc_id), DESTINATION_OFFSET),
+        ):
+            self._step(f"limits {link}")
+            there = None if have is None else plan_shaper(have, offset)
+            with self._namespaces.inside(namespace), Traffic() as traffic:
+                changed |= traffic.converge(link, there, plan_shaper(want, offset))
+        return changed
 
     # -- hosts -----------------------------------------------------------------------------------------------
 

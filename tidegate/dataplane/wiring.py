@@ -92,6 +92,11 @@ def plan_claims(config: NetworkConfig) -> frozenset[str]:
     return frozenset((*consumers, *(f"{p.address}/32" for p in config.publications)))
 
 
+def plan_limits(config: NetworkConfig) -> dict[str, int]:
+    """Fabric address to Mbit/s, of connected endpoints that are limited."""
+    return {e.fabric_address: e.bandwidth_mbit for e in config.endpoints if e.connected and e.bandwidth_mbit > 0}
+
+
 def narrow(known: NetworkConfig, config: NetworkConfig) -> tuple[NetworkConfig, NetworkConfig]:
     """Both configurations with only those endpoints in which they differ: the work is the difference's size."""
     old = {e.interface_id: e for e in known.endpoints}
