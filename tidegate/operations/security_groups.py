@@ -1,4 +1,4 @@
-"""Security groups and their rules: create, find, allow, revoke, change policy, delete."""
+"""Security groups: create, find, change policy, delete.  Their rules: ``security_group_rules.py``."""
 
 from __future__ import annotations
 
@@ -9,37 +9,14 @@ from dataclasses import dataclass, replace
 from tidegate.domain.catalogue import require_region
 from tidegate.domain.names import make_id, require_description, require_resource_name
 from tidegate.domain.refusals import InUse, NotFound, PolicyNotChangeable, QuotaReached
-from tidegate.domain.security_groups import (
-    RULES_PER_GROUP,
-    Direction,
-    GroupKind,
-    SecurityGroup,
-    SecurityGroupRule,
-    Verdict,
-    require_peer,
-    require_ports,
-    require_priority,
-    require_protocol,
-    require_verdict,
-)
+from tidegate.domain.resource_groups import require_resource_group
+from tidegate.domain.security_groups import GroupKind, SecurityGroup, SecurityGroupRule, Verdict
 from tidegate.operations.context import Caller, Context, Work, change, first_result, remember_result
+from tidegate.operations.tags import forget_tags, put_first_tags
 from tidegate.operations.vpcs import require_vpc
 from tidegate.store.store import Transaction
 
-GROUPS_PER_REGION = 500
-
-
-@dataclass(frozen=True, slots=True)
-class RuleSpec:
-    """A rule as asked for: texts as on the wire, checked by the domain."""
-
-    protocol: str
-    ports: str
-    policy: str = "accept"
-    priority: str = "1"
-    peer_cidr: str | None = None
-    peer_group: str | None = None
-    description: str = ""
+GROUPS_PER_REGION = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +36,12 @@ def create_security_group(
     description: str = "",
     kind: GroupKind = "basic",
     resource_group_id: str = "",
+    tags: Iterable[tuple[str, str]] = (),
 ) -> SecurityGroup:
     region = require_region(region_id)
     _check_words(name, description)
+    if resource_group_id:
+        require_resource_group(resource_group_id)
     with change(context, caller) as work:
         if known := first_result(work, caller):
             return require_security_group(work.tx, caller, known)
@@ -83,6 +63,7 @@ def create_security_group(
             resource_group_id=resource_group_id,
         )
         work.tx.security_groups.add(group)
+        put_first_tags(work, caller, "security_group", group.group_id, tags)
         remember_result(work, caller, group.group_id)
         work.wake("security_group", group.group_id)
         return group
@@ -107,49 +88,23 @@ def find_security_groups(
         return _views(tx, found)
 
 
+def find_references(
+    context: Context, caller: Caller, group_ids: Sequence[str], *, region_id: str
+) -> dict[str, list[SecurityGroup]]:
+    """For each of the groups, those whose rules name it: why it cannot be deleted.  Raises NotFound."""
+    with context.store.read() as tx:
+        found: dict[str, list[SecurityGroup]] = {}
+        for group_id in dict.fromkeys(group_ids):
+            if require_security_group(tx, caller, group_id).region_id != region_id:
+                raise NotFound("security_group", group_id)
+            naming = set(tx.security_group_rules.values("group_id", peer_group=group_id)) - {group_id}
+            found[group_id] = tx.security_groups.find_in("group_id", naming, account_id=caller.account_id)
+    return found
+
+
 def get_security_group(context: Context, caller: Caller, group_id: str) -> SecurityGroupView:
     with context.store.read() as tx:
         return _views(tx, [require_security_group(tx, caller, group_id)])[0]
-
-
-def authorize_rules(
-    context: Context, caller: Caller, group_id: str, direction: Direction, specs: Iterable[RuleSpec]
-) -> None:
-    """Add rules, all or none; an equal rule again changes nothing.  Effective in the kernel at once."""
-    with change(context, caller) as work:
-        group = require_security_group(work.tx, caller, group_id)
-        rules = work.tx.security_group_rules.find(group_id=group_id)
-        for spec in specs:
-            rule = _rule(context, work, caller, group, direction, spec)
-            if any(rule.same_effect(other) for other in rules):
-                continue
-            rules.append(work.tx.security_group_rules.add(rule))
-        if len(rules) > RULES_PER_GROUP:
-            raise QuotaReached("rules per security group", RULES_PER_GROUP)
-        _raise_generation(work, group)
-
-
-def revoke_rules(
-    context: Context,
-    caller: Caller,
-    group_id: str,
-    direction: Direction,
-    *,
-    specs: Iterable[RuleSpec] = (),
-    rule_ids: Iterable[str] = (),
-) -> None:
-    """Remove rules by id or by their tuple; no match is success (ECS RevokeSecurityGroup)."""
-    with change(context, caller) as work:
-        group = require_security_group(work.tx, caller, group_id)
-        rules = work.tx.security_group_rules.find(group_id=group_id, direction=direction)
-        ids = set(rule_ids)
-        for spec in specs:
-            asked = _rule(context, work, caller, group, direction, spec)
-            ids |= {rule.rule_id for rule in rules if rule.same_effect(asked)}
-        for rule in rules:
-            if rule.rule_id in ids:
-                work.tx.security_group_rules.remove(rule.rule_id)
-        _raise_generation(work, group)
 
 
 def modify_security_group(
@@ -173,7 +128,7 @@ def set_inner_access(context: Context, caller: Caller, group_id: str, inner_acce
         group = require_security_group(work.tx, caller, group_id)
         if group.kind != "basic":
             raise PolicyNotChangeable(group_id)
-        _raise_generation(work, replace(group, inner_access=inner_access))
+        raise_group_generation(work, replace(group, inner_access=inner_access))
 
 
 def delete_security_group(context: Context, caller: Caller, group_id: str) -> None:
@@ -186,7 +141,8 @@ def delete_security_group(context: Context, caller: Caller, group_id: str) -> No
             raise InUse("security_group", group_id, "rule")
         for rule_id in work.tx.security_group_rules.values("rule_id", group_id=group_id):
             work.tx.security_group_rules.remove(rule_id)
-        _raise_generation(work, replace(group, deleting=True))
+        forget_tags(work, "security_group", group_id)
+        raise_group_generation(work, replace(group, deleting=True))
 
 
 def require_security_group(tx: Transaction, caller: Caller, group_id: str) -> SecurityGroup:
@@ -196,31 +152,8 @@ def require_security_group(tx: Transaction, caller: Caller, group_id: str) -> Se
     return group
 
 
-def _rule(
-    context: Context, work: Work, caller: Caller, group: SecurityGroup, direction: Direction, spec: RuleSpec
-) -> SecurityGroupRule:
-    protocol = require_protocol(spec.protocol)
-    cidr, peer = require_peer(group, direction, spec.peer_cidr, spec.peer_group)
-    if peer is not None and peer != group.group_id:
-        other = work.tx.security_groups.get(peer)
-        if other is None or other.account_id != caller.account_id or other.vpc_id != group.vpc_id or other.deleting:
-            raise NotFound("peer_group", peer)
-    return SecurityGroupRule(
-        rule_id=make_id(context.draw, "sgr", require_region(group.region_id).id_infix),
-        group_id=group.group_id,
-        direction=direction,
-        protocol=protocol,
-        ports=require_ports(protocol, spec.ports),
-        verdict=require_verdict(spec.policy),
-        priority=require_priority(spec.priority),
-        peer_cidr=cidr,
-        peer_group=peer,
-        description=spec.description,
-        created_at=work.now,
-    )
-
-
-def _raise_generation(work: Work, group: SecurityGroup) -> None:
+def raise_group_generation(work: Work, group: SecurityGroup) -> None:
+    """The group's VPC is planned anew, with every interface and endpoint that the group guards."""
     work.tx.security_groups.put(replace(group, generation=group.generation + 1))
     work.wake("security_group", group.group_id)
 

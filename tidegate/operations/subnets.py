@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from tidegate.domain.catalogue import require_region
@@ -11,6 +12,7 @@ from tidegate.domain.refusals import InUse, NotFound, QuotaReached
 from tidegate.domain.status import Status
 from tidegate.domain.subnets import Subnet, require_subnet_cidr, usable_count
 from tidegate.operations.context import Caller, Context, change, first_result, remember_result
+from tidegate.operations.tags import forget_tags, put_first_tags
 from tidegate.operations.vpcs import require_vpc
 from tidegate.store.store import Transaction
 
@@ -38,8 +40,9 @@ def create_subnet(
     cidr: str,
     name: str = "",
     description: str = "",
+    tags: Iterable[tuple[str, str]] = (),
 ) -> Subnet:
-    """Raises NotFound(vpc), ZoneUnknown, Malformed, CidrOutsideVpc, CidrOverlaps, QuotaReached."""
+    """Raises NotFound(vpc), ZoneUnknown, Malformed, CidrOutsideVpc, CidrOverlaps, TagMalformed, QuotaReached."""
     _check_words(name, description)
     with change(context, caller) as work:
         if known := first_result(work, caller):
@@ -64,6 +67,7 @@ def create_subnet(
             resource_group_id=vpc.resource_group_id,
         )
         work.tx.subnets.add(subnet)
+        put_first_tags(work, caller, "subnet", subnet.subnet_id, tags)
         remember_result(work, caller, subnet.subnet_id)
         work.wake("subnet", subnet.subnet_id)
         return subnet
@@ -83,12 +87,12 @@ def find_subnets(
     equal |= {"account_id": caller.account_id, "deleting": False}
     with context.store.read() as tx:
         found = tx.subnets.find(**equal) if subnet_ids is None else tx.subnets.find_in("subnet_id", subnet_ids, **equal)
-        return [_view(tx, subnet) for subnet in found]
+        return _views(tx, found)
 
 
 def get_subnet(context: Context, caller: Caller, subnet_id: str) -> SubnetView:
     with context.store.read() as tx:
-        return _view(tx, require_subnet(tx, caller, subnet_id))
+        return _views(tx, [require_subnet(tx, caller, subnet_id)])[0]
 
 
 def modify_subnet(
@@ -112,6 +116,7 @@ def delete_subnet(context: Context, caller: Caller, subnet_id: str) -> None:
         subnet = require_subnet(work.tx, caller, subnet_id)
         if work.tx.interfaces.count(subnet_id=subnet_id):
             raise InUse("subnet", subnet_id, "interface")
+        forget_tags(work, "subnet", subnet_id)
         work.tx.subnets.put(replace(subnet, deleting=True, generation=subnet.generation + 1))
         work.wake("subnet", subnet_id)
 
@@ -123,10 +128,16 @@ def require_subnet(tx: Transaction, caller: Caller, subnet_id: str) -> Subnet:
     return subnet
 
 
-def _view(tx: Transaction, subnet: Subnet) -> SubnetView:
-    vpc = tx.vpcs.get(subnet.vpc_id)
-    free = usable_count(subnet.cidr) - tx.interfaces.count(subnet_id=subnet.subnet_id)
-    return SubnetView(subnet, tx.status("subnet", subnet.subnet_id), free, vpc.route_table_id if vpc else "")
+def _views(tx: Transaction, subnets: Sequence[Subnet]) -> list[SubnetView]:
+    """Three queries for any number of subnets."""
+    ids = [subnet.subnet_id for subnet in subnets]
+    used = Counter(i.subnet_id for i in tx.interfaces.find_in("subnet_id", ids))
+    statuses = {status.resource_id: status for status in tx.statuses.find_in("resource_id", ids, kind="subnet")}
+    tables = {v.vpc_id: v.route_table_id for v in tx.vpcs.find_in("vpc_id", {s.vpc_id for s in subnets})}
+    return [
+        SubnetView(s, statuses.get(s.subnet_id), usable_count(s.cidr) - used[s.subnet_id], tables.get(s.vpc_id, ""))
+        for s in subnets
+    ]
 
 
 def _check_words(name: str, description: str) -> None:

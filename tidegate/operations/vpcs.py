@@ -1,16 +1,18 @@
-"""VPCs: create, find, rename, delete."""
+"""VPCs with their route tables: create, find, rename, delete."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from tidegate.domain.catalogue import require_region
 from tidegate.domain.names import make_id, require_description, require_resource_name
 from tidegate.domain.refusals import InUse, NotFound, QuotaReached
+from tidegate.domain.resource_groups import require_resource_group
 from tidegate.domain.status import Status, decide_settled
 from tidegate.domain.vpcs import DEFAULT_CIDR, Vpc, require_vpc_cidr
 from tidegate.operations.context import Caller, Context, change, first_result, remember_result
+from tidegate.operations.tags import forget_tags, put_first_tags
 from tidegate.store.store import Transaction
 
 VPCS_PER_REGION = 2000
@@ -37,11 +39,14 @@ def create_vpc(
     name: str = "",
     description: str = "",
     resource_group_id: str = "",
+    tags: Iterable[tuple[str, str]] = (),
 ) -> Vpc:
-    """Raises Malformed for a range that cannot be, QuotaReached, TokenReused."""
+    """Raises Malformed for a range that cannot be, NotFound(resource_group), TagMalformed, QuotaReached."""
     region = require_region(region_id)
     network = require_vpc_cidr(cidr or DEFAULT_CIDR)
     _check_words(name, description)
+    if resource_group_id:
+        require_resource_group(resource_group_id)
     with change(context, caller) as work:
         if known := first_result(work, caller):
             return require_vpc(work.tx, caller, known)
@@ -60,6 +65,7 @@ def create_vpc(
             resource_group_id=resource_group_id,
         )
         work.tx.vpcs.add(vpc)
+        put_first_tags(work, caller, "vpc", vpc.vpc_id, tags)
         remember_result(work, caller, vpc.vpc_id)
         work.wake("vpc", vpc.vpc_id)
         return vpc
@@ -100,6 +106,35 @@ def modify_vpc(
         return work.tx.vpcs.put(vpc)
 
 
+def modify_route_table(
+    context: Context,
+    caller: Caller,
+    route_table_id: str,
+    *,
+    region_id: str,
+    name: str | None = None,
+    description: str | None = None,
+) -> None:
+    """A VPC's one table, whose routes follow from the subnets and cannot be changed."""
+    if name:
+        require_resource_name("RouteTableName", name)
+    if description:
+        require_description("Description", description)
+    with change(context, caller) as work:
+        mine = {"account_id": caller.account_id, "region_id": region_id, "deleting": False}
+        found = work.tx.vpcs.find(route_table_id=route_table_id, **mine)
+        if not found:
+            raise NotFound("route_table", route_table_id)
+        vpc = found[0]
+        work.tx.vpcs.put(
+            replace(
+                vpc,
+                route_table_name=vpc.route_table_name if name is None else name,
+                route_table_description=vpc.route_table_description if description is None else description,
+            )
+        )
+
+
 def delete_vpc(context: Context, caller: Caller, vpc_id: str) -> None:
     """Raises InUse while it has subnets, endpoints, or security groups."""
     with change(context, caller) as work:
@@ -111,6 +146,8 @@ def delete_vpc(context: Context, caller: Caller, vpc_id: str) -> None:
         ):
             if rows.count(vpc_id=vpc_id, deleting=False):
                 raise InUse("vpc", vpc_id, kind)
+        forget_tags(work, "vpc", vpc_id)
+        forget_tags(work, "route_table", vpc.route_table_id)
         work.tx.vpcs.put(replace(vpc, deleting=True, generation=vpc.generation + 1))
         work.wake("vpc", vpc_id)
 

@@ -26,10 +26,10 @@ from tidegate.domain.refusals import (
     ZoneUnknown,
 )
 from tidegate.domain.status import Status
-from tidegate.operations import clusters, endpoints, interfaces, security_groups, services, subnets, vpcs
+from tidegate.operations import clusters, endpoints, interfaces, security_group_rules, security_groups, services, subnets, vpcs
 from tidegate.operations.context import Caller
 from tidegate.operations.endpoints import ZoneSpec
-from tidegate.operations.security_groups import RuleSpec
+from tidegate.operations.security_group_rules import RuleSpec
 
 REGION = "alicloud-ap-southeast-1"
 OTHER = Caller("1000000000000099")
@@ -151,7 +151,7 @@ def test_what_is_used_cannot_be_deleted_and_the_way_back_works(world: Any) -> No
             c, who, vpc_id=ids["vpc"], zone_id="ap-southeast-1a", cidr="10.0.9.0/24"
         ),
         lambda c, who, ids: security_groups.get_security_group(c, who, ids["group"]),
-        lambda c, who, ids: security_groups.authorize_rules(
+        lambda c, who, ids: security_group_rules.authorize_rules(
             c, who, ids["group"], "ingress", [RuleSpec("tcp", "1/1", peer_cidr="0.0.0.0/0")]
         ),
         lambda c, who, ids: endpoints.get_endpoint(c, who, ids["endpoint"]),
@@ -191,10 +191,10 @@ def test_rules_again_and_revoked_twice_are_success(world: Any) -> None:
     group = world.group(world.vpc())
     spec = RuleSpec("tcp", "4000/4000", peer_cidr="10.0.0.0/8")
     for _ in range(2):
-        security_groups.authorize_rules(world.context, world.caller, group, "ingress", [spec])
+        security_group_rules.authorize_rules(world.context, world.caller, group, "ingress", [spec])
     assert len(security_groups.get_security_group(world.context, world.caller, group).rules) == 1
     for _ in range(2):
-        security_groups.revoke_rules(world.context, world.caller, group, "ingress", specs=[spec])
+        security_group_rules.revoke_rules(world.context, world.caller, group, "ingress", specs=[spec])
     assert security_groups.get_security_group(world.context, world.caller, group).rules == ()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tidegate.api.alibaba.errors import ECS, PRIVATELINK, VPC
+from tidegate.api.alibaba.errors import PRIVATELINK
 from tidegate.api.alibaba.paging import PageTokens
 from tidegate.api.alibaba.wire import Parameters
 from tidegate.domain.catalogue import Region, require_cloud_region
@@ -82,14 +82,8 @@ class Action:
 ACTIONS: dict[tuple[str, str], Action] = {}
 
 NOT_YET: dict[str, tuple[str, ...]] = {
-    VPC: words("TagResources UnTagResources ListTagResources ModifyRouteTableAttributes MoveResourceGroup"),
-    ECS: words(
-        "TagResources UntagResources ListTagResources ModifySecurityGroupRule ModifySecurityGroupEgressRule "
-        "JoinSecurityGroup LeaveSecurityGroup JoinResourceGroup DescribeSecurityGroupReferences "
-        "DescribeAvailableResource"
-    ),
     PRIVATELINK: words(
-        "TagResources UntagResources ListTagResources ChangeResourceGroup CreateVpcEndpointService "
+        "CreateVpcEndpointService "
         "DeleteVpcEndpointService GetVpcEndpointServiceAttribute UpdateVpcEndpointServiceAttribute "
         "ListVpcEndpointServices AddUserToVpcEndpointService RemoveUserFromVpcEndpointService "
         "ListVpcEndpointServiceUsers AttachResourceToVpcEndpointService DetachResourceFromVpcEndpointService "

@@ -20,12 +20,16 @@ from starlette.responses import Response
 
 from tidegate.api.alibaba import (  # noqa: F401 - each registers its actions
     accounts,
+    billing,
     endpoints,
     interfaces,
     places,
+    resource_groups,
+    security_group_rules,
     security_groups,
     services,
     subnets,
+    tags,
     vpcs,
 )
 from tidegate.api.alibaba import signature as signatures

@@ -6,14 +6,15 @@ There are no instances here: an interface is itself a program's place in the VPC
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from tidegate.api.alibaba.actions import Call, action, utc_text
-from tidegate.api.alibaba.errors import ECS
+from tidegate.api.alibaba.errors import ECS, ApiError
 from tidegate.api.alibaba.paging import page_by_number, page_by_token
+from tidegate.api.alibaba.tags import only_tagged, read_tags, show_ecs_tags
 from tidegate.api.alibaba.wire import Parameters
-from tidegate.domain.names import require_description
-from tidegate.domain.refusals import Malformed, NotFound
+from tidegate.domain.refusals import Malformed, Missing, NotFound
 from tidegate.operations import interfaces, subnets
 from tidegate.operations.interfaces import InterfaceView
 
@@ -22,14 +23,13 @@ from tidegate.operations.interfaces import InterfaceView
     ECS,
     "CreateNetworkInterface",
     "RegionId VSwitchId",
-    "SecurityGroupId SecurityGroupIds.N PrimaryIpAddress NetworkInterfaceName Description ClientToken",
+    "SecurityGroupId SecurityGroupIds.N PrimaryIpAddress NetworkInterfaceName Description ResourceGroupId Tag.N "
+    "ClientToken",
 )
 def create_network_interface(call: Call) -> dict[str, Any]:
     p = call.parameters
     subnet = subnets.get_subnet(call.context, call.caller, p.require("VSwitchId")).subnet
     call.require_here("subnet", subnet.subnet_id, subnet.region_id)
-    if description := p.text("Description"):
-        require_description("Description", description)
     made = interfaces.create_interface(
         call.context,
         call.caller,
@@ -37,24 +37,59 @@ def create_network_interface(call: Call) -> dict[str, Any]:
         group_ids=p.texts("SecurityGroupIds") or p.texts("SecurityGroupId"),
         address=p.text("PrimaryIpAddress"),
         name=p.text("NetworkInterfaceName") or "",
-        description=description or "",
+        description=p.text("Description") or "",
+        resource_group_id=p.text("ResourceGroupId") or "",
+        tags=read_tags(p),
     )
     found = interfaces.find_interfaces(
         call.context, call.caller, region_id=made.region_id, interface_ids=[made.interface_id]
     )
-    return _fields(call, found[0]) if found else {"NetworkInterfaceId": made.interface_id}
+    return _rows(call, found)[0] if found else {"NetworkInterfaceId": made.interface_id}
 
 
 @action(ECS, "DeleteNetworkInterface", "RegionId NetworkInterfaceId")
 def delete_network_interface(call: Call) -> dict[str, Any]:
-    interface_id = call.parameters.require("NetworkInterfaceId")
-    here = interfaces.find_interfaces(
-        call.context, call.caller, region_id=call.region.region_id, interface_ids=[interface_id]
-    )
-    if not here:
-        raise NotFound("interface", interface_id)
-    interfaces.delete_interface(call.context, call.caller, interface_id)
+    interfaces.delete_interface(call.context, call.caller, _here(call).interface.interface_id)
     return {}
+
+
+@action(
+    ECS,
+    "ModifyNetworkInterfaceAttribute",
+    "RegionId NetworkInterfaceId",
+    "NetworkInterfaceName Description SecurityGroupId.N SourceDestCheck=true",
+)
+def modify_network_interface_attribute(call: Call) -> dict[str, Any]:
+    """``SecurityGroupId.N`` replace all groups that it had; in force at once."""
+    p = call.parameters
+    interfaces.modify_interface(
+        call.context,
+        call.caller,
+        _here(call).interface.interface_id,
+        name=p.get("NetworkInterfaceName"),
+        description=p.get("Description"),
+        group_ids=p.texts("SecurityGroupId"),
+    )
+    return {}
+
+
+@action(ECS, "JoinSecurityGroup", "SecurityGroupId", "RegionId NetworkInterfaceId InstanceId")
+def join_security_group(call: Call) -> dict[str, Any]:
+    interface_id = _member(call)
+    interfaces.join_group(call.context, call.caller, interface_id, call.parameters.require("SecurityGroupId"))
+    return {}
+
+
+@action(ECS, "LeaveSecurityGroup", "SecurityGroupId", "RegionId NetworkInterfaceId InstanceId")
+def leave_security_group(call: Call) -> dict[str, Any]:
+    interface_id = _member(call)
+    interfaces.leave_group(call.context, call.caller, interface_id, call.parameters.require("SecurityGroupId"))
+    return {}
+
+
+@action(ECS, "DescribeNetworkInterfaceAttribute", "RegionId NetworkInterfaceId", "Attribute=attachment")
+def describe_network_interface_attribute(call: Call) -> dict[str, Any]:
+    return _rows(call, [_here(call)])[0]
 
 
 @action(
@@ -62,7 +97,7 @@ def delete_network_interface(call: Call) -> dict[str, Any]:
     "DescribeNetworkInterfaces",
     "RegionId",
     "NetworkInterfaceId.N VpcId VSwitchId PrivateIpAddress.N PrimaryIpAddress NetworkInterfaceName SecurityGroupId "
-    "Type ServiceManaged Status PageNumber PageSize MaxResults NextToken",
+    "InstanceId Type ServiceManaged Status ResourceGroupId Tag.N PageNumber PageSize MaxResults NextToken",
 )
 def describe_network_interfaces(call: Call) -> dict[str, Any]:
     p = call.parameters
@@ -78,16 +113,39 @@ def describe_network_interfaces(call: Call) -> dict[str, Any]:
         subnet_id=p.text("VSwitchId"),
     )
     found = [view for view in found if _matches(view, p)]
+    items = only_tagged(call, "interface", found, lambda view: view.interface.interface_id)
     if p.text("MaxResults") or p.text("NextToken"):
-        items = [(view.interface.interface_id, view) for view in found]
-        page, token = page_by_token(p, call.pages, items, default=10, most=500)
-        return {"NextToken": token, "NetworkInterfaceSets": {"NetworkInterfaceSet": [_fields(call, v) for v in page]}}
-    views, counts = page_by_number(p, found, most=100)
-    return {
-        **counts,
-        "NextToken": "",
-        "NetworkInterfaceSets": {"NetworkInterfaceSet": [_fields(call, view) for view in views]},
-    }
+        by_id = [(view.interface.interface_id, view) for view in items]
+        views, token = page_by_token(p, call.pages, by_id, default=10, most=500)
+        return {"NextToken": token, "NetworkInterfaceSets": {"NetworkInterfaceSet": _rows(call, views)}}
+    page, counts = page_by_number(p, items, most=100)
+    return {**counts, "NextToken": "", "NetworkInterfaceSets": {"NetworkInterfaceSet": _rows(call, page)}}
+
+
+def _here(call: Call) -> InterfaceView:
+    interface_id = call.parameters.require("NetworkInterfaceId")
+    found = interfaces.find_interfaces(
+        call.context, call.caller, region_id=call.region.region_id, interface_ids=[interface_id]
+    )
+    if not found:
+        raise NotFound("interface", interface_id)
+    return found[0]
+
+
+def _member(call: Call) -> str:
+    """Who joins or leaves a group: an interface, as there are no instances here."""
+    p = call.parameters
+    instance_id, interface_id = p.text("InstanceId"), p.text("NetworkInterfaceId")
+    if instance_id and interface_id:
+        text = "The InstanceId and NetworkInterfaceId parameters are mutually exclusive."
+        raise ApiError("InvalidParam.EniIdAndInstanceId.Conflict", 403, text)
+    if instance_id:
+        raise NotFound("instance", instance_id)
+    if not interface_id:
+        raise Missing("NetworkInterfaceId")
+    if not p.text("RegionId"):
+        raise Missing("RegionIdOfEni")
+    return _here(call).interface.interface_id
 
 
 def _matches(view: InterfaceView, p: Parameters) -> bool:
@@ -99,7 +157,12 @@ def _matches(view: InterfaceView, p: Parameters) -> bool:
         return False
     if p.text("ServiceManaged") and p.flag("ServiceManaged") != (interface.kind == "endpoint"):
         return False
-    wanted = {"Type": "Secondary", "Status": _status(view), "NetworkInterfaceName": interface.name}
+    wanted = {
+        "Type": "Secondary",
+        "Status": _status(view),
+        "NetworkInterfaceName": interface.name,
+        "ResourceGroupId": interface.resource_group_id,
+    }
     return not p.text("InstanceId") and all(p.text(key) in (None, value) for key, value in wanted.items())
 
 
@@ -109,6 +172,12 @@ def _status(view: InterfaceView) -> str:
     if view.interface.kind == "endpoint":
         return "InUse"
     return "Available" if view.available else "Creating"
+
+
+def _rows(call: Call, views: Iterable[InterfaceView]) -> list[dict[str, Any]]:
+    page = list(views)
+    tags = show_ecs_tags(call, "interface", [view.interface.interface_id for view in page])
+    return [{**_fields(call, view), "Tags": {"Tag": tags[view.interface.interface_id]}} for view in page]
 
 
 def _fields(call: Call, view: InterfaceView) -> dict[str, Any]:
@@ -136,7 +205,6 @@ def _fields(call: Call, view: InterfaceView) -> dict[str, Any]:
         "ServiceID": 0,
         "ServiceManaged": interface.kind == "endpoint",
         "SourceDestCheck": True,
-        "ResourceGroupId": "",
+        "ResourceGroupId": interface.resource_group_id,
         "CreationTime": utc_text(interface.created_at),
-        "Tags": {"Tag": []},
     }

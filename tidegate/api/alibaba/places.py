@@ -10,9 +10,30 @@ from typing import Any
 from tidegate.api.alibaba.actions import Call, action
 from tidegate.api.alibaba.errors import ECS, LOCATION, PRIVATELINK, VPC
 from tidegate.domain.catalogue import REGIONS, Region, Zone, require_cloud_region
+from tidegate.domain.refusals import Malformed
 
 _REGIONS = tuple(region for region in REGIONS if region.cloud == "alicloud")
-_SERVICE_CODES = frozenset({"vpc", "ecs", "privatelink", "sts", "location"})
+_SERVICE_CODES = frozenset({"vpc", "ecs", "privatelink", "sts", "location", "bssopenapi", "business"})
+
+# Names only: no instance and no disk can be made here.  Terraform's alicloud_zones, by which examples choose the zone
+# of a vSwitch, passes over zones without them, and over those without the type or disk that it is asked for.
+_INSTANCE_TYPES = (
+    "ecs.t6-c1m1.large",
+    "ecs.c6.large",
+    "ecs.g6.large",
+    "ecs.c7.large",
+    "ecs.g7.large",
+    "ecs.r7.large",
+)
+_DISKS = ("cloud_essd", "cloud_ssd", "cloud_efficiency", "cloud")
+_RESOURCES = {
+    "Zone": ("InstanceType", _INSTANCE_TYPES),
+    "InstanceType": ("InstanceType", _INSTANCE_TYPES),
+    "SystemDisk": ("SystemDisk", _DISKS),
+    "DataDisk": ("DataDisk", _DISKS),
+    "Network": ("Network", ("vpc",)),
+    "IoOptimized": ("IoOptimized", ("optimized",)),
+}
 
 
 @action(VPC, "DescribeRegions", "", "RegionId AcceptLanguage ProductType")
@@ -40,15 +61,62 @@ def describe_vpc_zones(call: Call) -> dict[str, Any]:
 
 @action(ECS, "DescribeZones", "RegionId", "AcceptLanguage InstanceChargeType SpotStrategy Verbose")
 def describe_ecs_zones(call: Call) -> dict[str, Any]:
-    """There are no instances and disks to offer, so those lists are empty."""
+    info = {
+        "IoOptimized": True,
+        "InstanceTypes": {"supportedInstanceType": list(_INSTANCE_TYPES)},
+        "InstanceTypeFamilies": {"supportedInstanceTypeFamily": _families()},
+        "SystemDiskCategories": {"supportedSystemDiskCategory": list(_DISKS)},
+        "DataDiskCategories": {"supportedDataDiskCategory": list(_DISKS)},
+        "NetworkTypes": {"supportedNetworkCategory": ["vpc"]},
+        "InstanceGenerations": {"supportedInstanceGeneration": ["ecs-6"]},
+    }
     more = {
         "ZoneType": "AvailabilityZone",
-        "AvailableInstanceTypes": {"InstanceTypes": []},
-        "AvailableDiskCategories": {"DiskCategories": []},
+        "AvailableInstanceTypes": {"InstanceTypes": list(_INSTANCE_TYPES)},
+        "AvailableDiskCategories": {"DiskCategories": list(_DISKS)},
+        "AvailableVolumeCategories": {"VolumeCategories": []},
+        "AvailableDedicatedHostTypes": {"DedicatedHostType": []},
+        "DedicatedHostGenerations": {"DedicatedHostGeneration": []},
         "AvailableResourceCreation": {"ResourceTypes": ["VSwitch"]},
-        "AvailableResources": {"ResourcesInfo": []},
+        "AvailableResources": {"ResourcesInfo": [info]},
     }
     return {"Zones": {"Zone": [{**_zone(call, zone), **more} for zone in call.region.zones]}}
+
+
+@action(
+    ECS,
+    "DescribeAvailableResource",
+    "RegionId DestinationResource",
+    "ZoneId InstanceType InstanceChargeType SpotStrategy SpotDuration NetworkCategory=vpc IoOptimized "
+    "SystemDiskCategory DataDiskCategory ResourceType=instance",
+)
+def describe_available_resource(call: Call) -> dict[str, Any]:
+    """Every zone has every name of the list above, and nothing can be made of it."""
+    p, region = call.parameters, call.region
+    destination = p.require("DestinationResource")
+    if destination not in _RESOURCES:
+        raise Malformed("DestinationResource", destination)
+    kind, names = _RESOURCES[destination]
+    if kind == "InstanceType" and p.text("InstanceType"):
+        names = tuple(name for name in names if name == p["InstanceType"])
+    stock = {"Status": "Available", "StatusCategory": "WithStock"}
+    supported = [{"Value": name, **stock} for name in names]
+    resources = [{"Type": kind, "SupportedResources": {"SupportedResource": supported}}]
+    zones = [
+        {
+            "RegionId": region.code,
+            "ZoneId": zone.zone_id,
+            **stock,
+            "AvailableResources": {"AvailableResource": resources},
+        }
+        for zone in region.zones
+        if names and p.text("ZoneId") in (None, zone.zone_id)
+    ]
+    return {"AvailableZones": {"AvailableZone": zones}}
+
+
+def _families() -> list[str]:
+    return sorted({name.rpartition(".")[0] for name in _INSTANCE_TYPES})
 
 
 @action(PRIVATELINK, "DescribeZones", "RegionId", "ServiceResourceType")

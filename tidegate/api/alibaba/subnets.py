@@ -7,12 +7,13 @@ from typing import Any
 from tidegate.api.alibaba.actions import Call, action, utc_text
 from tidegate.api.alibaba.errors import VPC
 from tidegate.api.alibaba.paging import page_by_number
+from tidegate.api.alibaba.tags import only_tagged, read_tags, show_tags
 from tidegate.domain.refusals import Missing
 from tidegate.operations import subnets, vpcs
 from tidegate.operations.subnets import SubnetView
 
 
-@action(VPC, "CreateVSwitch", "VpcId ZoneId CidrBlock", "RegionId VSwitchName Description ClientToken")
+@action(VPC, "CreateVSwitch", "VpcId ZoneId CidrBlock", "RegionId VSwitchName Description Tag.N ClientToken")
 def create_vswitch(call: Call) -> dict[str, Any]:
     p = call.parameters
     vpc = vpcs.get_vpc(call.context, call.caller, p.require("VpcId")).vpc
@@ -25,6 +26,7 @@ def create_vswitch(call: Call) -> dict[str, Any]:
         cidr=p.require("CidrBlock"),
         name=p.text("VSwitchName") or "",
         description=p.text("Description") or "",
+        tags=read_tags(p),
     )
     return {"VSwitchId": subnet.subnet_id}
 
@@ -33,7 +35,8 @@ def create_vswitch(call: Call) -> dict[str, Any]:
     VPC,
     "DescribeVSwitches",
     "",
-    "RegionId VpcId VSwitchId ZoneId VSwitchName IsDefault ResourceGroupId PageNumber PageSize",
+    "RegionId VpcId VSwitchId ZoneId VSwitchName VSwitchOwnerId RouteTableId IsDefault EnableIpv6 ResourceGroupId "
+    "Tag.N PageNumber PageSize DryRun",
 )
 def describe_vswitches(call: Call) -> dict[str, Any]:
     """The SDK marks no parameter as required; without a region a VPC or vSwitch must be named."""
@@ -52,16 +55,22 @@ def describe_vswitches(call: Call) -> dict[str, Any]:
         found = [view for view in found if view.subnet.name == name]
     if group := p.text("ResourceGroupId"):
         found = [view for view in found if view.subnet.resource_group_id == group]
-    if p.flag("IsDefault"):
-        found = []  # there are no default vSwitches here
-    page, counts = page_by_number(p, found, most=50)
-    return {**counts, "VSwitches": {"VSwitch": [_fields(call, view) for view in page]}}
+    if table := p.text("RouteTableId"):
+        found = [view for view in found if view.route_table_id == table]
+    if p.flag("IsDefault") or p.flag("EnableIpv6") or p.text("VSwitchOwnerId") not in (None, call.caller.account_id):
+        found = []  # there are no default vSwitches here, none with IPv6, and none that others share
+    page, counts = page_by_number(p, only_tagged(call, "subnet", found, lambda view: view.subnet.subnet_id), most=50)
+    tags = show_tags(call, "subnet", [view.subnet.subnet_id for view in page])
+    return {**counts, "VSwitches": {"VSwitch": [_fields(call, view, tags[view.subnet.subnet_id]) for view in page]}}
 
 
-@action(VPC, "DescribeVSwitchAttributes", "VSwitchId", "RegionId")
+@action(VPC, "DescribeVSwitchAttributes", "VSwitchId", "RegionId DryRun")
 def describe_vswitch_attributes(call: Call) -> dict[str, Any]:
     """A missing id is a 404; Terraform takes it, and a 200 with an empty id, as gone."""
-    return {**_fields(call, _here(call)), "CloudResources": {"CloudResourceSetType": []}}
+    view = _here(call)
+    subnet_id = view.subnet.subnet_id
+    tags = show_tags(call, "subnet", [subnet_id])
+    return {**_fields(call, view, tags[subnet_id]), "CloudResources": {"CloudResourceSetType": []}}
 
 
 @action(VPC, "ModifyVSwitchAttribute", "VSwitchId", "RegionId VSwitchName Description")
@@ -87,7 +96,7 @@ def _here(call: Call) -> SubnetView:
     return view
 
 
-def _fields(call: Call, view: SubnetView) -> dict[str, Any]:
+def _fields(call: Call, view: SubnetView, tags: list[dict[str, str]]) -> dict[str, Any]:
     subnet = view.subnet
     return {
         "VSwitchId": subnet.subnet_id,
@@ -107,5 +116,5 @@ def _fields(call: Call, view: SubnetView) -> dict[str, Any]:
         "ShareType": "",
         "EnabledIpv6": False,
         "OwnerId": int(call.caller.account_id),
-        "Tags": {"Tag": []},
+        "Tags": {"Tag": tags},
     }

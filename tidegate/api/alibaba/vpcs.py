@@ -7,6 +7,7 @@ from typing import Any
 from tidegate.api.alibaba.actions import Call, action, utc_text
 from tidegate.api.alibaba.errors import VPC
 from tidegate.api.alibaba.paging import page_by_number
+from tidegate.api.alibaba.tags import only_tagged, read_tags, show_tags
 from tidegate.domain.catalogue import require_region
 from tidegate.domain.refusals import Malformed
 from tidegate.operations import vpcs
@@ -15,7 +16,7 @@ from tidegate.operations.vpcs import VpcView
 _MOST_IDS = 20
 
 
-@action(VPC, "CreateVpc", "RegionId", "CidrBlock VpcName Description ResourceGroupId ClientToken DryRun")
+@action(VPC, "CreateVpc", "RegionId", "CidrBlock VpcName Description ResourceGroupId Tag.N ClientToken DryRun")
 def create_vpc(call: Call) -> dict[str, Any]:
     p = call.parameters
     vpc = vpcs.create_vpc(
@@ -26,6 +27,7 @@ def create_vpc(call: Call) -> dict[str, Any]:
         name=p.text("VpcName") or "",
         description=p.text("Description") or "",
         resource_group_id=p.text("ResourceGroupId") or "",
+        tags=read_tags(p),
     )
     return {
         "VpcId": vpc.vpc_id,
@@ -35,7 +37,12 @@ def create_vpc(call: Call) -> dict[str, Any]:
     }
 
 
-@action(VPC, "DescribeVpcs", "RegionId", "VpcId VpcName IsDefault ResourceGroupId PageNumber PageSize")
+@action(
+    VPC,
+    "DescribeVpcs",
+    "RegionId",
+    "VpcId VpcName VpcOwnerId IsDefault EnableIpv6 ResourceGroupId Tag.N PageNumber PageSize DryRun",
+)
 def describe_vpcs(call: Call) -> dict[str, Any]:
     """``VpcId`` is a comma list of up to 20."""
     p = call.parameters
@@ -47,18 +54,19 @@ def describe_vpcs(call: Call) -> dict[str, Any]:
         found = [view for view in found if view.vpc.name == name]
     if group := p.text("ResourceGroupId"):
         found = [view for view in found if view.vpc.resource_group_id == group]
-    if p.flag("IsDefault"):
-        found = []  # there are no default VPCs here
-    page, counts = page_by_number(p, found, most=50)
-    return {**counts, "Vpcs": {"Vpc": [_fields(call, view) for view in page]}}
+    if p.flag("IsDefault") or p.flag("EnableIpv6") or p.text("VpcOwnerId") not in (None, call.caller.account_id):
+        found = []  # there are no default VPCs here, none with IPv6, and none that others share
+    page, counts = page_by_number(p, only_tagged(call, "vpc", found, lambda view: view.vpc.vpc_id), most=50)
+    tags = show_tags(call, "vpc", [view.vpc.vpc_id for view in page])
+    return {**counts, "Vpcs": {"Vpc": [_fields(call, view, tags[view.vpc.vpc_id]) for view in page]}}
 
 
-@action(VPC, "DescribeVpcAttribute", "RegionId VpcId")
+@action(VPC, "DescribeVpcAttribute", "RegionId VpcId", "DryRun")
 def describe_vpc_attribute(call: Call) -> dict[str, Any]:
     view = _here(call)
     count = len(view.subnet_ids)
     return {
-        **_fields(call, view),
+        **_fields(call, view, show_tags(call, "vpc", [view.vpc.vpc_id])[view.vpc.vpc_id]),
         "AssociatedCens": {"AssociatedCen": []},
         "CloudResources": {"CloudResourceSetType": [{"ResourceType": "VSwitch", "ResourceCount": count}]},
         "ClassicLinkEnabled": False,
@@ -76,8 +84,9 @@ def modify_vpc_attribute(call: Call) -> dict[str, Any]:
     return {}
 
 
-@action(VPC, "DeleteVpc", "VpcId", "RegionId DryRun")
+@action(VPC, "DeleteVpc", "VpcId", "RegionId ForceDelete ClientToken DryRun")
 def delete_vpc(call: Call) -> dict[str, Any]:
+    """``ForceDelete`` is about gateways and their routes, which no VPC has here; all else must go first, as ever."""
     vpcs.delete_vpc(call.context, call.caller, _here(call).vpc.vpc_id)
     return {}
 
@@ -86,7 +95,7 @@ def delete_vpc(call: Call) -> dict[str, Any]:
     VPC,
     "DescribeRouteTableList",
     "RegionId",
-    "VpcId RouteTableId RouteTableType RouterId RouterType PageNumber PageSize",
+    "VpcId RouteTableId RouteTableName RouteTableType RouterId RouterType ResourceGroupId Tag.N PageNumber PageSize",
 )
 def describe_route_table_list(call: Call) -> dict[str, Any]:
     """Each VPC has exactly its system route table."""
@@ -97,10 +106,31 @@ def describe_route_table_list(call: Call) -> dict[str, Any]:
         found = [view for view in found if view.vpc.route_table_id == table]
     if router := p.text("RouterId"):
         found = [view for view in found if view.vpc.router_id == router]
+    if name := p.text("RouteTableName"):
+        found = [view for view in found if view.vpc.route_table_name == name]
+    if group := p.text("ResourceGroupId"):
+        found = [view for view in found if view.vpc.resource_group_id == group]
     if (p.text("RouteTableType") or "System") != "System" or (p.text("RouterType") or "VRouter") != "VRouter":
         found = []
-    page, counts = page_by_number(p, found, most=50)
-    return {**counts, "RouterTableList": {"RouterTableListType": [_route_table(call, view) for view in page]}}
+    tagged = only_tagged(call, "route_table", found, lambda view: view.vpc.route_table_id)
+    page, counts = page_by_number(p, tagged, most=50)
+    tags = show_tags(call, "route_table", [view.vpc.route_table_id for view in page])
+    rows = [_route_table(call, view, tags[view.vpc.route_table_id]) for view in page]
+    return {**counts, "RouterTableList": {"RouterTableListType": rows}}
+
+
+@action(VPC, "ModifyRouteTableAttributes", "RegionId RouteTableId", "RouteTableName Description")
+def modify_route_table_attributes(call: Call) -> dict[str, Any]:
+    p = call.parameters
+    vpcs.modify_route_table(
+        call.context,
+        call.caller,
+        p.require("RouteTableId"),
+        region_id=call.region.region_id,
+        name=p.get("RouteTableName"),
+        description=p.get("Description"),
+    )
+    return {}
 
 
 def _here(call: Call) -> VpcView:
@@ -109,7 +139,7 @@ def _here(call: Call) -> VpcView:
     return view
 
 
-def _fields(call: Call, view: VpcView) -> dict[str, Any]:
+def _fields(call: Call, view: VpcView, tags: list[dict[str, str]]) -> dict[str, Any]:
     vpc = view.vpc
     return {
         "VpcId": vpc.vpc_id,
@@ -129,7 +159,7 @@ def _fields(call: Call, view: VpcView) -> dict[str, Any]:
         "EnabledIpv6": False,
         "Ipv6CidrBlock": "",
         "Ipv6CidrBlocks": {"Ipv6CidrBlock": []},
-        "Tags": {"Tag": []},
+        "Tags": {"Tag": tags},
         "ResourceGroupId": vpc.resource_group_id,
         "OwnerId": int(call.caller.account_id),
         "CenStatus": "Detached",
@@ -139,16 +169,16 @@ def _fields(call: Call, view: VpcView) -> dict[str, Any]:
     }
 
 
-def _route_table(call: Call, view: VpcView) -> dict[str, Any]:
+def _route_table(call: Call, view: VpcView, tags: list[dict[str, str]]) -> dict[str, Any]:
     vpc = view.vpc
     return {
         "RouteTableId": vpc.route_table_id,
-        "RouteTableName": "",
+        "RouteTableName": vpc.route_table_name,
         "RouteTableType": "System",
         "RouterId": vpc.router_id,
         "RouterType": "VRouter",
         "VpcId": vpc.vpc_id,
-        "Description": "",
+        "Description": vpc.route_table_description,
         "Status": "Available" if view.available else "Pending",
         "AssociateType": "VSwitch",
         "CreationTime": utc_text(vpc.created_at),
@@ -157,5 +187,5 @@ def _route_table(call: Call, view: VpcView) -> dict[str, Any]:
         "RoutePropagationEnable": True,
         "VSwitchIds": {"VSwitchId": list(view.subnet_ids)},
         "GatewayIds": {"GatewayIds": []},
-        "Tags": {"Tag": []},
+        "Tags": {"Tag": tags},
     }

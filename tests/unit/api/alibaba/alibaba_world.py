@@ -24,12 +24,15 @@ from tidegate.domain.accounts import AccessKey
 from tidegate.domain.status import Status
 from tidegate.operations.accounts import ensure_first_accounts, find_key
 from tidegate.operations.context import Context
+from tidegate.operations.sealing import Sealer
 from tidegate.operations.services import ensure_region_services, region_service
 from tidegate.store.store import Store
 
 VPC, ECS, PRIVATELINK, STS, LOCATION = "2016-04-28", "2014-05-26", "2020-04-15", "2015-04-01", "2015-06-12"
 HOST = "127.0.0.1:8090"
 REGION = "ap-southeast-1"
+SEALER = Sealer.ephemeral()
+"""one for all tests: they copy one store"""
 
 
 class Clock:
@@ -140,7 +143,7 @@ def encode(parameters: dict[str, str]) -> str:
 
 
 def make_cloud(store: Store) -> Cloud:
-    context = Context(store)
+    context = Context(store, sealer=SEALER)
     ensure_region_services(context)
     key = ensure_first_accounts(context).alicloud
     clock, registry = Clock(), CollectorRegistry()
