@@ -9,6 +9,7 @@
     errors.py    the table of refusals: code, HTTP status, message
     paging.py    page numbers, and next tokens that cannot be made up
     vpcs.py subnets.py security_groups.py interfaces.py services.py endpoints.py places.py accounts.py
+    published_services.py service_resources.py service_users.py connections.py: what a service's owner does
 
 A file of the last row turns the cloud's words into domain values and back, no more; what may be done is decided in
 ``tidegate.operations`` and ``tidegate.domain``.

@@ -83,13 +83,7 @@ ACTIONS: dict[tuple[str, str], Action] = {}
 
 NOT_YET: dict[str, tuple[str, ...]] = {
     PRIVATELINK: words(
-        "CreateVpcEndpointService "
-        "DeleteVpcEndpointService GetVpcEndpointServiceAttribute UpdateVpcEndpointServiceAttribute "
-        "ListVpcEndpointServices AddUserToVpcEndpointService RemoveUserFromVpcEndpointService "
-        "ListVpcEndpointServiceUsers AttachResourceToVpcEndpointService DetachResourceFromVpcEndpointService "
-        "ListVpcEndpointServiceResources ListVpcEndpointConnections EnableVpcEndpointConnection "
-        "DisableVpcEndpointConnection UpdateVpcEndpointConnectionAttribute EnableVpcEndpointZoneConnection "
-        "DisableVpcEndpointZoneConnection"
+        "UpdateVpcEndpointServiceResourceAttribute UpdateVpcEndpointZoneConnectionResourceAttribute"
     ),
 }
 """The cloud has them, we do not: answered with InvalidApi.NotFound, never with a success that did nothing."""

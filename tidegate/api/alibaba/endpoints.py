@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tidegate.api.alibaba.actions import Call, action, utc_text, words
-from tidegate.api.alibaba.errors import PRIVATELINK
+from tidegate.api.alibaba.errors import PRIVATELINK, unsupported
 from tidegate.api.alibaba.paging import page_by_token
-from tidegate.api.alibaba.wire import Parameters
+from tidegate.api.alibaba.published_services import optional_flag
+from tidegate.api.alibaba.tags import only_tagged, read_tags, show_tags
+from tidegate.api.alibaba.wire import Parameters, state_word
 from tidegate.domain.catalogue import require_cloud_region, require_region
 from tidegate.domain.endpoints import EndpointState
 from tidegate.domain.refusals import CrossRegion, Malformed, Missing, ServiceUnknown
 from tidegate.operations import endpoints
 from tidegate.operations.endpoints import EndpointView, ZoneSpec, ZoneView
-from tidegate.operations.services import find_visible_services
+from tidegate.operations.services import find_service_id, find_visible_services
 
 _POLICY = '{"Version":"1","Statement":[{"Effect":"Allow","Action":["*"],"Resource":["*"],"Principal":"*"}]}'
 _NOT_IN_CREATE = words(
@@ -30,11 +33,18 @@ _WRITE = "ClientToken DryRun"
     "CreateVpcEndpoint",
     "RegionId VpcId",
     "ServiceId ServiceName ServiceRegionId EndpointName EndpointDescription EndpointType=Interface SecurityGroupId.N "
-    "Zone.N ZonePrivateIpAddressCount=1 AddressIpVersion=IPv4 ResourceGroupId ZoneAffinityEnabled " + _WRITE,
+    "Zone.N ZonePrivateIpAddressCount=1 AddressIpVersion=IPv4 ResourceGroupId ZoneAffinityEnabled PolicyDocument "
+    "ProtectedEnabled Tag.N " + _WRITE,
 )
 def create_vpc_endpoint(call: Call) -> dict[str, Any]:
-    """Without zones too.  Protection and policies are refused, not ignored: nothing would enforce them yet."""
+    """Without zones too.
+
+    ``ProtectedEnabled`` "takes effect only when the request is made by using Security Token Service" (the API's own
+    words, 2026-11), which none is here: it is read, and the endpoint shows that it is not protected.
+    """
     p = call.parameters
+    p.flag("ProtectedEnabled")
+    _require_open_policy(p)
     made = endpoints.create_endpoint(
         call.context,
         call.caller,
@@ -47,6 +57,7 @@ def create_vpc_endpoint(call: Call) -> dict[str, Any]:
         description=p.text("EndpointDescription") or "",
         zone_affinity=p.flag("ZoneAffinityEnabled"),
         resource_group_id=p.text("ResourceGroupId") or "",
+        tags=read_tags(p),
     )
     return {name: value for name, value in _fields(made).items() if name not in _NOT_IN_CREATE}
 
@@ -60,14 +71,18 @@ def get_vpc_endpoint_attribute(call: Call) -> dict[str, Any]:
     PRIVATELINK,
     "ListVpcEndpoints",
     "RegionId",
-    "EndpointId EndpointName EndpointStatus EndpointType=Interface ConnectionStatus ServiceName ServiceRegionId VpcId "
-    "ResourceGroupId AddressIpVersion=IPv4 MaxResults NextToken",
+    "EndpointId EndpointName EndpointStatus EndpointType ConnectionStatus ServiceName ServiceRegionId VpcId "
+    "ResourceGroupId AddressIpVersion Tag.N MaxResults NextToken",
 )
 def list_vpc_endpoints(call: Call) -> dict[str, Any]:
     p = call.parameters
     size = p.number("MaxResults", 50, 1, 1000)
     page, token, total = _page(call, size)
-    rows = [{k: v for k, v in _fields(view).items() if k not in _NOT_IN_LIST} | {"Tags": []} for view in page]
+    tags = show_tags(call, "endpoint", [view.endpoint.endpoint_id for view in page])
+    rows = [
+        {k: v for k, v in _fields(view).items() if k not in _NOT_IN_LIST} | {"Tags": tags[view.endpoint.endpoint_id]}
+        for view in page
+    ]
     return {"MaxResults": size, "NextToken": token, "TotalCount": total, "Endpoints": rows}
 
 
@@ -75,12 +90,20 @@ def list_vpc_endpoints(call: Call) -> dict[str, Any]:
     PRIVATELINK,
     "UpdateVpcEndpointAttribute",
     "RegionId EndpointId",
-    "EndpointName EndpointDescription AddressIpVersion=IPv4 " + _WRITE,
+    "EndpointName EndpointDescription AddressIpVersion=IPv4 ZoneAffinityEnabled PolicyDocument ResetPolicy " + _WRITE,
 )
 def update_vpc_endpoint_attribute(call: Call) -> dict[str, Any]:
+    """``ResetPolicy`` asks for the policy that every endpoint has here."""
     p = call.parameters
+    p.flag("ResetPolicy")
+    _require_open_policy(p)
     endpoints.update_endpoint(
-        call.context, call.caller, _id(call), name=p.get("EndpointName"), description=p.get("EndpointDescription")
+        call.context,
+        call.caller,
+        _id(call),
+        name=p.get("EndpointName"),
+        description=p.get("EndpointDescription"),
+        zone_affinity=optional_flag(p, "ZoneAffinityEnabled"),
     )
     return {}
 
@@ -175,6 +198,19 @@ def _asked_service(call: Call) -> str:
     return asked
 
 
+def _require_open_policy(p: Parameters) -> None:
+    """Policies speak of who may call a cloud service's API; a TCP service has no such callers to tell apart."""
+    text = p.text("PolicyDocument")
+    if text is None:
+        return
+    try:
+        same = json.loads(text) == json.loads(_POLICY)
+    except (ValueError, RecursionError):
+        raise Malformed("PolicyDocument", text[:64]) from None
+    if not same:
+        raise unsupported("PolicyDocument")
+
+
 def _zone_spec(p: Parameters) -> ZoneSpec:
     """``ip`` is lower case on the wire."""
     if p.text("Ipv6Address"):
@@ -189,9 +225,12 @@ def _page(call: Call, size: int) -> tuple[list[EndpointView], str, int]:
     service_id = _filter_service(call)
     if service_id == "" or p.text("ServiceRegionId") not in (None, call.region.code):
         return [], "", 0
+    if p.text("EndpointType") not in (None, "Interface") or p.text("AddressIpVersion") not in (None, "IPv4"):
+        return [], "", 0
     states = {name: p.text(name) for name in ("EndpointStatus", "ConnectionStatus", "ResourceGroupId")}
-    if any(states.values()):
-        everything = [view for view in _all(call, service_id) if _in_state(view, states)]
+    if any(states.values()) or p.structs("Tag"):
+        tagged = only_tagged(call, "endpoint", _all(call, service_id), lambda view: view.endpoint.endpoint_id)
+        everything = [view for view in tagged if _in_state(view, states)]
         rest = [view for view in everything if view.endpoint.endpoint_id > after]
         total = len(everything)
     else:
@@ -206,8 +245,7 @@ def _filter_service(call: Call) -> str | None:
     name = call.parameters.text("ServiceName")
     if name is None:
         return None
-    found = find_visible_services(call.context, call.caller, region_id=call.region.region_id, name=name)
-    return found[0].service_id if found else ""
+    return find_service_id(call.context, name) or ""
 
 
 def _read(call: Call, service_id: str | None, after: str, limit: int) -> tuple[list[EndpointView], int]:
@@ -248,9 +286,9 @@ def _fields(view: EndpointView) -> dict[str, Any]:
         "EndpointName": endpoint.name,
         "EndpointDescription": endpoint.description,
         "EndpointType": "Interface",
-        "EndpointStatus": view.state.value.capitalize(),
+        "EndpointStatus": state_word(view.state),
         "EndpointBusinessStatus": "Normal",
-        "ConnectionStatus": view.connection.value.capitalize(),
+        "ConnectionStatus": state_word(view.connection),
         "Bandwidth": endpoint.bandwidth_mbit,
         "EndpointDomain": endpoint.domain,
         "ServiceId": endpoint.service_id,
@@ -259,7 +297,7 @@ def _fields(view: EndpointView) -> dict[str, Any]:
         "RegionId": code,
         "VpcId": endpoint.vpc_id,
         "CreateTime": utc_text(endpoint.created_at),
-        "Payer": "Endpoint",
+        "Payer": service.payer if service else "Endpoint",
         "ResourceOwner": service is not None and service.account_id == endpoint.account_id,
         "ResourceGroupId": endpoint.resource_group_id,
         "ZonePrivateIpAddressCount": 1,
@@ -280,5 +318,5 @@ def _zone_fields(view: ZoneView) -> dict[str, Any]:
         "ZoneDomain": zone.domain,
         "ZoneId": zone.zone_id,
         "ZoneIpv6Address": "",
-        "ZoneStatus": view.state.value.capitalize(),
+        "ZoneStatus": state_word(view.state),
     }

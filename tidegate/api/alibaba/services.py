@@ -7,6 +7,7 @@ from typing import Any
 from tidegate.api.alibaba.actions import Call, action
 from tidegate.api.alibaba.errors import PRIVATELINK, ApiError
 from tidegate.api.alibaba.paging import page_by_token
+from tidegate.api.alibaba.tags import only_tagged, show_tags
 from tidegate.domain.services import EndpointService
 from tidegate.operations import services
 
@@ -15,7 +16,7 @@ from tidegate.operations import services
     PRIVATELINK,
     "ListVpcEndpointServicesByEndUser",
     "RegionId",
-    "ServiceId ServiceName ServiceRegionId ServiceType MaxResults NextToken",
+    "ServiceId ServiceName ServiceRegionId ServiceType ResourceGroupId Tag.N MaxResults NextToken",
 )
 def list_vpc_endpoint_services_by_end_user(call: Call) -> dict[str, Any]:
     """``TotalCount`` is a text in this one."""
@@ -29,12 +30,16 @@ def list_vpc_endpoint_services_by_end_user(call: Call) -> dict[str, Any]:
     )
     if p.text("ServiceRegionId") not in (None, region.code) or p.text("ServiceType") not in (None, "Interface"):
         found = []
+    if group := p.text("ResourceGroupId"):
+        found = [service for service in found if service.resource_group_id == group]
+    found = list(only_tagged(call, "service", found, lambda service: service.service_id))
     page, token = page_by_token(p, call.pages, [(service.service_id, service) for service in found])
+    tags = show_tags(call, "service", [s.service_id for s in page if s.account_id == call.caller.account_id])
     return {
         "MaxResults": p.number("MaxResults", 50, 1, 1000),
         "NextToken": token,
         "TotalCount": str(len(found)),
-        "Services": [_fields(service) for service in page],
+        "Services": [_fields(service) | {"Tags": tags.get(service.service_id, [])} for service in page],
     }
 
 
@@ -56,14 +61,13 @@ def _fields(service: EndpointService) -> dict[str, Any]:
         "ServiceName": service.name,
         "ServiceDomain": service.domain,
         "ServiceType": "Interface",
-        "ServiceResourceType": "slb",
+        "ServiceResourceType": service.resource_type,
         "Zones": list(service.zone_ids),
-        "Payer": "Endpoint",
+        "Payer": service.payer,
         "AutoAcceptEnabled": service.auto_accept,
         "AddressIpVersion": "IPv4",
         "ServiceSupportIPv6": False,
         "VpcEndpointPolicySupported": False,
-        "ZoneAffinityEnabled": False,
-        "ResourceGroupId": "",
-        "Tags": [],
+        "ZoneAffinityEnabled": service.zone_affinity,
+        "ResourceGroupId": service.resource_group_id,
     }

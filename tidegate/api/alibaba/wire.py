@@ -100,6 +100,11 @@ class Parameters(Mapping[str, str]):
         return dict(sorted(found.items()))
 
 
+def state_word(state: str) -> str:
+    """``service_deleted`` is ``ServiceDeleted`` on the wire."""
+    return "".join(part.capitalize() for part in state.split("_"))
+
+
 def merge_parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Query and form together.  A name that comes twice with one value is one parameter; with two values, an error."""
     merged: dict[str, str] = {}

@@ -169,7 +169,9 @@ def test_an_endpoint_without_zones_then_one(cloud: Cloud, network: Network, stor
         ({"EndpointDescription": "https://x"}, (400, "IllegalParamFormat.EndpointDescription")),
         ({"EndpointType": "Reverse"}, (400, "UnsupportedParameter")),
         ({"AddressIpVersion": "DualStack"}, (400, "UnsupportedParameter")),
-        ({"ProtectedEnabled": "true"}, (400, "UnsupportedParameter")),
+        ({"ProtectedEnabled": "perhaps"}, (400, "IllegalParamFormat.ProtectedEnabled")),
+        ({"PolicyDocument": '{"Version":"1","Statement":[]}'}, (400, "UnsupportedParameter")),
+        ({"PolicyDocument": "{"}, (400, "IllegalParamFormat.PolicyDocument")),
         ({"ZoneAffinityEnabled": "perhaps"}, (400, "IllegalParamFormat.ZoneAffinityEnabled")),
         ({"RegionId": "ap-northeast-1"}, NO_SERVICE),  # cross-region: the service lives in another region
         ({"RegionId": "eu-nowhere-1"}, (404, "InvalidRegionId.NotFound")),
