@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -106,7 +107,19 @@ class Place:
                 (n["dst"], n["dev"], n["lladdr"]) for n in self.ip("neigh") if "PERMANENT" in n["state"]
             ),
             "rules": self.rules(),
+            "shaping": self.shaping(),
         }
+
+    def shaping(self) -> list[str]:
+        """What traffic control does on each link, without counters; empty where nothing is shaped."""
+        queues = self.run("tc", "qdisc", "show").stdout.splitlines()
+        shaped = {line.split(" dev ")[1].split()[0] for line in queues if " noqueue " not in line}
+        found = [line for line in queues if " noqueue " not in line]
+        for link in sorted(shaped):
+            for kind in ("class", "filter"):
+                listed = self.run("tc", kind, "show", "dev", link).stdout.replace("\n  ", " ")
+                found += [f"{link} {line}" for line in listed.splitlines()]
+        return sorted(re.sub(r"(refcnt|direct_packets_stat) \d+", "", line) for line in found)
 
     def dump(self) -> str:
         commands = (
@@ -116,6 +129,7 @@ class Place:
             ("ip", "neigh"),
             ("nft", "list", "ruleset"),
             ("conntrack", "-L"),
+            ("tc", "-s", "qdisc"),
         )
         return "\n".join(f"## {self.path}: {' '.join(c)}\n{self.run(*c).stdout}" for c in commands)
 

@@ -12,13 +12,25 @@ import pytest
 from netns_witness import Server
 from netns_world import ENDPOINT, GATEWAY, HOST, NETWORK, OPEN, OTHER_HOST, REGION, World, twin
 
-from tidegate.dataplane.config import DataPlaneError, NetworkConfig
+from tidegate.dataplane.config import DataPlaneError, NetworkConfig, Publication
 
 SECOND = replace(ENDPOINT, interface_id="eni-ep2", endpoint_id="ep-2", address="10.0.2.6", fabric_address="100.64.0.2")
+THIRD = replace(
+    ENDPOINT,
+    interface_id="eni-ep3",
+    endpoint_id="ep-3",
+    address="10.0.2.7",
+    fabric_address="100.64.0.3",
+    service_address="100.113.0.9",
+    service_port=0,
+    bandwidth_mbit=50,
+)
+PUBLICATION = Publication("epsrv-1", "100.113.0.1", HOST.address)
 LARGER = replace(
     NETWORK,
     hosts=(HOST, OTHER_HOST),
-    endpoints=(replace(ENDPOINT, connected=False), SECOND),
+    endpoints=(replace(ENDPOINT, connected=False), replace(SECOND, bandwidth_mbit=100), THIRD),
+    publications=(PUBLICATION,),
     policies=(replace(OPEN, ingress_default="accept"),),
     group_members=(("sg-1", (HOST.address,)),),
 )
@@ -165,6 +177,7 @@ def test_a_late_copy_of_an_old_apply(world: World) -> None:
     assert world.state() == wanted
 
 
+_TBF = ("root", "tbf", "rate", "1mbit", "burst", "10k", "latency", "50ms")
 VANDALISM = {
     "rules flushed": lambda w: w.place("vpc-a").run("nft", "flush", "ruleset"),
     "a rule added": lambda w: w.place("vpc-a").run("nft", "insert rule inet tidegate arrive accept"),
@@ -180,6 +193,7 @@ VANDALISM = {
     "neighbours flushed": lambda w: w.place("vpc-a").run("ip", "neigh", "flush", "nud", "permanent"),
     "a stray link": lambda w: w.place("vpc-a").run("ip", "link", "add", "x1", "type", "veth", "peer", "x2"),
     "forwarding off": lambda w: w.place("vpc-a").run("sysctl", "-qw", "net.ipv4.ip_forward=0"),
+    "a shaper nobody asked for": lambda w: w.place("vpc-a").run("tc", "qdisc", "add", "dev", "fabric", *_TBF),
     "host namespace deleted": lambda w: w.namespaces.delete("app"),
     "VPC namespace deleted": lambda w: w.namespaces.delete("vpc-a"),
     "provider namespace deleted": lambda w: w.namespaces.delete("region-1"),
@@ -210,6 +224,36 @@ def test_a_change_upon_damage_never_opens_more(world: World, gateway: Server, da
         assert not world.place("app").reaches(ENDPOINT.address, 4000)
     world.plane.apply_network(closed)
     assert not world.place("app").reaches(ENDPOINT.address, 4000)
+
+
+SHAPER_DAMAGE = {
+    "tree deleted": "qdisc del dev {} root",
+    "another root": "qdisc replace dev {} root tbf rate 1mbit burst 10k latency 50ms",
+    "a class more": "class add dev {} parent fffe: classid fffe:99 htb rate 1mbit",
+    "a rate changed": "class change dev {} parent fffe: classid fffe:2 htb rate 1mbit",
+    "filters deleted": "filter del dev {} parent fffe:",
+    "a filter gone": "filter del dev {} parent fffe: prio 1 protocol ip handle 100:2:1 u32",
+    "another filter": "filter add dev {} parent fffe: prio 9 protocol all u32 match u32 0 0 flowid fffe:2",
+    "another queue": "qdisc replace dev {} parent fffe:2 pfifo",
+    "a longer queue": "qdisc change dev {} parent fffe:2 handle 2: bfifo limit 9999999",
+}
+
+
+@pytest.mark.parametrize("damage", SHAPER_DAMAGE)
+@pytest.mark.parametrize("fresh", [False, True], ids=["same driver", "fresh driver"])
+@pytest.mark.parametrize("end", ["vpc", "provider"])
+def test_a_damaged_shaper_is_mended(world: World, damage: str, fresh: bool, end: str) -> None:
+    """Both ends of the link; and afterwards nothing is there that was not asked for."""
+    world.plane.apply_network(LARGER)
+    wanted = world.state()
+    place = world.place("vpc-a" if end == "vpc" else "region-1")
+    link = next(i["ifname"] for i in place.ip("link") if i["ifname"] == "fabric" or i["ifname"].startswith("f-"))
+    assert place.run("tc", *SHAPER_DAMAGE[damage].format(link).split()).returncode == 0
+    assert world.state() != wanted
+    plane = world.fresh_driver() if fresh else world.plane
+    assert plane.apply_network(LARGER)
+    assert world.state() == wanted
+    assert plane.apply_network(LARGER) is False
 
 
 def test_sweep_keeps_what_is_named(world: World) -> None:
@@ -285,8 +329,21 @@ def _random_network(dice: random.Random) -> NetworkConfig:
             fabric_address=f"100.64.0.{dice.choice((1, 11)) + i}",
             policy_id=dice.choice(ids),
             connected=dice.random() < 0.7,
+            service_port=dice.choice((0, 4000)),
+            bandwidth_mbit=dice.choice((0, 0, 10, 100)),
         )
         for i in dice.sample(range(8), dice.randint(0, 8))
     )
     groups = tuple((f"sg-{i}", (f"10.0.1.{i}",)) for i in dice.sample(range(4), dice.randint(0, 4)))
-    return replace(NETWORK, hosts=hosts, endpoints=endpoints, policies=policies, group_members=groups)
+    publications = tuple(
+        Publication(f"epsrv-{i}", f"100.113.0.{i + 1}", f"10.0.1.{10 + dice.randint(0, 5)}")
+        for i in dice.sample(range(4), dice.randint(0, 4))
+    )
+    return replace(
+        NETWORK,
+        hosts=hosts,
+        endpoints=endpoints,
+        publications=publications,
+        policies=policies,
+        group_members=groups,
+    )

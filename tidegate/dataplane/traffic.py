@@ -136,7 +136,7 @@ class Traffic:
 
     def _ask(self, kind: int, flags: int, index: int, key: Key, attributes: bytes = b"") -> list[bytes]:
         """Send one message; the answers up to its acknowledgement, whole.  An error is raised as OSError."""
-        info = _FILTER_INFO if key.kind == "filter" else 0
+        info = _FILTER_INFO if key.kind == "filter" and flags != _DUMP else 0  # a dump shows strangers too
         length = _MESSAGE.size + len(attributes)
         head = _MESSAGE.pack(length, kind, _REQUEST_ACK | flags, 1, 0, 0, index, key.handle, key.parent, info)
         self._socket.send(head + attributes)
