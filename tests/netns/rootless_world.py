@@ -18,9 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from netns_witness import Place, Server, eventually, talks
-from netns_world import ENDPOINT, GATEWAY, NETWORK, REGION, twin
+from netns_world import ENDPOINT, GATEWAY, HOST, NETWORK, REGION, twin
 
 from tidegate.agent.world import enter_command, holder_pid, join_world, process_start, stop_world
+from tidegate.dataplane.config import Namespaces, Publication
 from tidegate.dataplane.linux import LinuxDataPlane
 from tidegate.settings import Settings
 
@@ -36,6 +37,9 @@ def agent(folder: str) -> None:
     plane.apply_region(REGION)
     plane.apply_network(NETWORK)
     plane.apply_network(twin(NETWORK))
+    published_service(names, plane)
+    plane.apply_network(NETWORK)
+    plane.apply_network(twin(NETWORK))
     assert not plane.apply_network(NETWORK), "a second apply changed something"
     server = Server(Place(names.path("region-1")), GATEWAY, 4000)
     app = Place(names.path("app"))
@@ -48,6 +52,24 @@ def agent(folder: str) -> None:
     server.close()
     plane.apply_network(NETWORK)
     print(sorted(names.names()))
+
+
+def published_service(names: Namespaces, plane: LinuxDataPlane) -> None:
+    """The twin publishes, its namesake consumes, and not too fast."""
+    service = "100.113.0.1"
+    limited = replace(ENDPOINT, service_address=service, service_port=0, bandwidth_mbit=100)
+    publications = (Publication("epsrv-1", service, HOST.address),)
+    plane.apply_network(replace(NETWORK, endpoints=(limited,)))
+    plane.apply_network(replace(twin(NETWORK), publications=publications))
+    server = Server(Place(names.path("twin")), HOST.address, 4000)
+    with Place(names.path("app")).connect(ENDPOINT.address, 4000) as connection:
+        assert talks(connection)
+        assert server.peers[0][0] == ENDPOINT.fabric_address
+        for name in ("vpc-a", "region-1"):
+            assert any("rate 100Mbit" in line for line in Place(names.path(name)).shaping()), name
+        plane.apply_network(twin(NETWORK))
+        assert not talks(connection), "unpublished, yet it talks"
+    server.close()
 
 
 def command(folder: str) -> None:

@@ -17,6 +17,7 @@ from tidegate.dataplane.config import (
     NetworkConfig,
     Policy,
     PolicyRow,
+    Publication,
     RegionConfig,
 )
 from tidegate.dataplane.ruleset import (
@@ -77,6 +78,37 @@ def test_one_more_endpoint_is_four_elements_whatever_else_exists() -> None:
         "fabric": [["10.0.6.1", "100.64.4.1"]],
     }
     assert len(commands) == 4
+
+
+def test_an_endpoint_of_every_port_is_four_elements_too() -> None:
+    commands = change(NETWORK, replace(NETWORK, endpoints=(endpoint(1, service_port=0),)))
+    assert set(elements(commands, "add")) == {"ingress", "live", "every_port", "fabric"}
+
+
+def test_one_more_publication_is_three_elements() -> None:
+    """And no chain or rule, whatever else is published."""
+    published = tuple(Publication(f"s{n}", f"100.113.0.{n + 1}", HOST.address) for n in range(101))
+    old, new = replace(NETWORK, publications=published[:100]), replace(NETWORK, publications=published)
+    commands = change(old, new)
+    assert elements(commands, "add") == {
+        "published": [["100.113.0.101", {"goto": {"target": "ingress_sg-1"}}]],
+        "targets": [["100.113.0.101", "10.0.1.10"]],
+        "serving": [{"concat": ["100.113.0.101", "10.0.1.10"]}],
+    }
+    assert len(commands) == 3
+
+
+def test_a_publication_without_its_host_opens_nothing() -> None:
+    """Its host went first: there are no groups that could judge.  With the host the elements come back."""
+    publication = Publication("s", "100.113.0.1", HOST.address)
+    homeless = replace(NETWORK, hosts=(), publications=(publication,))
+    assert change(replace(NETWORK, hosts=()), homeless) == []
+    assert "published" in elements(change(homeless, replace(homeless, hosts=(HOST,))), "add")
+
+
+def test_a_bandwidth_is_no_matter_of_rules() -> None:
+    connected = replace(NETWORK, endpoints=(endpoint(1),))
+    assert change(connected, replace(NETWORK, endpoints=(endpoint(1, bandwidth_mbit=100),))) == []
 
 
 def test_disconnecting_takes_all_but_the_judgement() -> None:
@@ -171,8 +203,14 @@ def networks(draw: Any) -> NetworkConfig:
     endpoints = tuple(
         endpoint(n, connected=draw(st.booleans()), policy_id=f"sg-{draw(st.sampled_from((1, 2)))}") for n in draw(ids)
     )
+    hosts = tuple(
+        replace(HOST, policy_id=f"sg-{draw(st.sampled_from((1, 2)))}") for _ in range(draw(st.integers(0, 1)))
+    )
+    published = tuple(Publication(f"s{n}", f"100.113.0.{n + 1}", HOST.address) for n in draw(ids))
     groups = tuple((f"g{n}", tuple(f"10.9.9.{m}" for m in draw(ids))) for n in draw(ids))
-    return replace(NETWORK, endpoints=endpoints, policies=policies, group_members=groups)
+    return replace(
+        NETWORK, hosts=hosts, endpoints=endpoints, publications=published, policies=policies, group_members=groups
+    )
 
 
 @given(networks(), networks())

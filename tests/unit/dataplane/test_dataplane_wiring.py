@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.dataplane import wiring
-from tidegate.dataplane.config import EndpointInterface, NetworkConfig
+from tidegate.dataplane.config import EndpointInterface, NetworkConfig, Publication
 from tidegate.dataplane.wiring import Owner
 
 NETWORK = NetworkConfig(
@@ -47,6 +47,24 @@ def test_a_disconnected_endpoint_keeps_its_address_but_no_route() -> None:
     config = replace(NETWORK, endpoints=(replace(ENDPOINT, connected=False),))
     assert ENDPOINT.address in wiring.plan_router_addresses(config)
     assert wiring.plan_services(config) == wiring.plan_claims(config) == frozenset()
+
+
+def test_publishing_adds_one_route_each_way() -> None:
+    """However many consumers there are: towards all of them in the VPC, towards the service in the provider."""
+    publications = tuple(Publication(f"s{n}", f"100.113.0.{n}", "10.0.1.10") for n in (1, 2))
+    config = replace(NETWORK, publications=publications)
+    assert wiring.plan_services(config) == {"100.64.0.0/11"}
+    assert wiring.plan_claims(config) == {"100.113.0.1/32", "100.113.0.2/32"}
+
+
+def test_limits_are_of_connected_endpoints_only() -> None:
+    limited = replace(ENDPOINT, bandwidth_mbit=100)
+    for endpoint, limits in (
+        (limited, {"100.64.0.1": 100}),
+        (ENDPOINT, {}),
+        (replace(limited, connected=False), {}),
+    ):
+        assert wiring.plan_limits(replace(NETWORK, endpoints=(endpoint,))) == limits
 
 
 def test_narrow_keeps_only_what_differs() -> None:
