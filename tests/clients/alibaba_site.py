@@ -23,9 +23,12 @@ from tidegate.api.alibaba.gateway import AlibabaAdapter
 from tidegate.api.certificates import ensure_ca, ensure_certificate
 from tidegate.api.chain import build_app
 from tidegate.api.listener import Listener, build_ssl_context
+from tidegate.controller.endpoints import reconcile_endpoints
+from tidegate.controller.services import reconcile_resources
+from tidegate.controller.vpcs import reconcile_vpc
+from tidegate.controller.world import load_world
 from tidegate.domain.accounts import AccessKey
-from tidegate.domain.status import Status
-from tidegate.operations.accounts import ensure_first_accounts, find_key
+from tidegate.operations.accounts import create_account, ensure_first_accounts, find_key
 from tidegate.operations.context import Context, utc_now
 from tidegate.operations.services import ensure_region_services
 from tidegate.store.store import Store
@@ -63,25 +66,17 @@ class Site:
         return Clients(Vpc(Config(**values)), Ecs(Config(**values)), PrivateLink(Config(**values)))
 
     def converge(self) -> None:
-        """Each wish is fulfilled and what is being deleted is gone, as the controller would leave it."""
+        """Every wish fulfilled, by the controller's own hand: as after an apply of each network without errors."""
         with self.context.store.write() as tx:
-            for kind, rows, name in (
-                ("vpc", tx.vpcs, "vpc_id"),
-                ("subnet", tx.subnets, "subnet_id"),
-                ("security_group", tx.security_groups, "group_id"),
-                ("interface", tx.interfaces, "interface_id"),
-                ("endpoint", tx.endpoints, "endpoint_id"),
-            ):
-                for row in rows.find():  # type: ignore[attr-defined]
-                    if row.deleting:
-                        rows.remove(getattr(row, name))  # type: ignore[attr-defined]
-                    else:
-                        tx.statuses.put(Status(kind, getattr(row, name), row.generation, "ready", "played"))  # type: ignore[arg-type]
-            for endpoint in tx.endpoints.find():
-                tx.endpoints.put(replace(endpoint, ready_generation=endpoint.generation))
-            for zone in tx.endpoint_zones.find(deleting=True):
-                tx.endpoint_zones.remove(zone.endpoint_id, zone.zone_id)
-                tx.interfaces.remove(zone.interface_id)
+            for network in load_world(tx).networks:
+                reconcile_endpoints(tx, network, None)
+                reconcile_resources(tx, network, None)
+                reconcile_vpc(tx, network, None)
+
+    def other_account(self) -> Site:
+        """The same API, called by somebody else."""
+        _, key = create_account(self.context, "alicloud", "other")
+        return replace(self, key=key)
 
 
 @contextmanager

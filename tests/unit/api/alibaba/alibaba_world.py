@@ -20,9 +20,12 @@ from prometheus_client import CollectorRegistry
 
 from tidegate.api.alibaba.gateway import AlibabaAdapter
 from tidegate.api.chain import build_app
+from tidegate.controller.endpoints import reconcile_endpoints
+from tidegate.controller.services import reconcile_resources
+from tidegate.controller.vpcs import reconcile_vpc
+from tidegate.controller.world import load_world
 from tidegate.domain.accounts import AccessKey
-from tidegate.domain.status import Status
-from tidegate.operations.accounts import ensure_first_accounts, find_key
+from tidegate.operations.accounts import create_account, ensure_first_accounts, find_key
 from tidegate.operations.context import Context
 from tidegate.operations.sealing import Sealer
 from tidegate.operations.services import ensure_region_services, region_service
@@ -151,28 +154,19 @@ def make_cloud(store: Store) -> Cloud:
     return Cloud(context, build_app(alibaba=adapter, registry=registry), key, clock, registry)
 
 
+def other_account(cloud: Cloud) -> Cloud:
+    """The same API, called by somebody else."""
+    _, key = create_account(cloud.context, "alicloud", "other")
+    return replace(cloud, key=key)
+
+
 def play_controller(store: Store) -> None:
-    """Every wish fulfilled: each resource is ready in its generation, and what is being deleted is gone."""
+    """Every wish fulfilled, by the controller's own hand: as after an apply of each network without errors."""
     with store.write() as tx:
-        for kind, rows, name in (
-            ("vpc", tx.vpcs, "vpc_id"),
-            ("subnet", tx.subnets, "subnet_id"),
-            ("security_group", tx.security_groups, "group_id"),
-            ("interface", tx.interfaces, "interface_id"),
-            ("endpoint", tx.endpoints, "endpoint_id"),
-        ):
-            for row in rows.find():
-                key = getattr(row, name)
-                if row.deleting:
-                    rows.remove(key)
-                    tx.statuses.remove(kind, key)
-                else:
-                    tx.statuses.put(Status(kind, key, row.generation, "ready", "played"))
-        for endpoint in tx.endpoints.find():
-            tx.endpoints.put(replace(endpoint, ready_generation=endpoint.generation))
-        for zone in tx.endpoint_zones.find(deleting=True):
-            tx.endpoint_zones.remove(zone.endpoint_id, zone.zone_id)
-            tx.interfaces.remove(zone.interface_id)
+        for network in load_world(tx).networks:
+            reconcile_endpoints(tx, network, None)
+            reconcile_resources(tx, network, None)
+            reconcile_vpc(tx, network, None)
 
 
 @dataclass
