@@ -29,6 +29,9 @@ class Settings:
     rootless: bool
     listen: str = "127.0.0.1:8090"
     """host:port of all APIs and consoles, http and https alike; port 0 picks a free one"""
+    public_listen: str = "127.0.0.1:0"
+    """host:port of the public endpoints, opened once a cluster enables its own; each region has a port: port 0 picks
+    free ones and keeps them, another is the first region's"""
     database_url: str = ""
     """SQLAlchemy URL; empty: SQLite in ``home``"""
     resolution: Literal["isolated", "cloud"] = "isolated"

@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -22,6 +23,7 @@ from tidegate.app.metrics import write_metrics
 from tidegate.app.process import run, until_told
 from tidegate.gateway.config import GatewayConfig, SessionEvent
 from tidegate.gateway.directory import PushedDirectory
+from tidegate.gateway.passing import SocketReceiver
 from tidegate.gateway.server import Gateway
 from tidegate.settings import Settings
 
@@ -43,24 +45,46 @@ async def _gateway(settings: Settings, region_id: str) -> None:
     directory = PushedDirectory(lambda cluster_id: server.push(HostStatus(wakes=(cluster_id,))))
     flow_log = _flow_log(settings, region_id)
     gateways: list[Gateway] = []
+    waiting: list[socket.socket] = []
+
+    def open_public(listener: socket.socket) -> None:
+        """A socket may come before the first configuration; it waits for it."""
+        if gateways:
+            gateways[0].open_public(listener)
+            return
+        for earlier in waiting:
+            earlier.close()
+        waiting[:] = [listener]
 
     async def start(config: GatewayConfig) -> Gateway:
         gateway = Gateway(config, directory, flow_log, registry=registry)
         await gateway.start(_listening(config))
         gateways.append(gateway)
+        if waiting:
+            gateway.open_public(waiting.pop())
         return gateway
 
     name = f"gateway-{region_id}"
     server = ConfigServer(child_socket(settings.run, name), GatewayApplier(region_id, directory, start))
     await server.start()
+    receiver = SocketReceiver(
+        public_socket(settings.run, region_id), lambda: gateways[0].public_address if gateways else None, open_public
+    )
+    receiver.start()
     writing = asyncio.create_task(write_metrics(registry, settings.run / "metrics" / f"{name}.prom"))
     try:
         await until_told()
     finally:
         writing.cancel()
+        receiver.close()
         await server.close()
         for gateway in gateways:
             await gateway.stop()
+
+
+def public_socket(run: Path, region_id: str) -> Path:
+    """Where the gateway of a region takes its public listening socket from ``serve``."""
+    return run / f"public-{region_id}.sock"
 
 
 def _listening(config: GatewayConfig) -> socket.socket:

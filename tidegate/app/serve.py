@@ -22,11 +22,14 @@ from tidegate.api.operator.adapter import OperatorAdapter
 from tidegate.api.operator.inventory import AgentHealth
 from tidegate.api.operator.token import ensure_token
 from tidegate.api.tidbcloud.adapter import TidbCloudAdapter
+from tidegate.app.gateway import public_socket
 from tidegate.app.metrics import FileCollector, ResourceCollector
 from tidegate.app.process import run, until_told
+from tidegate.app.public import PublicListeners, shown_host
 from tidegate.controller.loop import Controller, ControllerSettings
 from tidegate.controller.plan import PlanSettings, gateway_names
-from tidegate.domain.catalogue import REGIONS
+from tidegate.domain.catalogue import REGIONS, Region
+from tidegate.domain.clusters import public_host
 from tidegate.domain.sql_users import SqlReply, SqlTask
 from tidegate.domain.status import Kind
 from tidegate.operations import accounts, clusters, services
@@ -51,7 +54,10 @@ async def _serve(settings: Settings) -> None:
 
     def wake(kind: Kind, resource_id: str) -> None:
         controller.wake(kind, resource_id)
+        if kind == "cluster":
+            public.wake()
 
+    public = PublicListeners(store, settings.public_listen, lambda region_id: public_socket(settings.run, region_id))
     loop = asyncio.get_running_loop()
 
     def ask(cluster_id: str, task: SqlTask) -> SqlReply:
@@ -81,9 +87,10 @@ async def _serve(settings: Settings) -> None:
         ControllerSettings(_plan_settings(settings, store, ca), settings.resync_s, settings.cluster_idle_s),
         on_idle=lambda cluster_id: clusters.sleep_cluster(context, cluster_id),
     )
-    listener = _listener(settings, context, ca, agent, controller)
+    listener = _listener(settings, context, ca, agent, controller, public)
     host, port = await listener.start()
     tasks = [asyncio.create_task(agent.run()), asyncio.create_task(controller.run())]
+    tasks.append(asyncio.create_task(public.run()))
     _write_private(settings.run / "serve.address", f"{host}:{port}")
     log.info("serve.ready", address=f"{host}:{port}")
     try:
@@ -93,15 +100,22 @@ async def _serve(settings: Settings) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        public.close()
         store.close()
 
 
 def _listener(
-    settings: Settings, context: Context, ca: CaFiles, agent: AgentClient, controller: Controller
+    settings: Settings,
+    context: Context,
+    ca: CaFiles,
+    agent: AgentClient,
+    controller: Controller,
+    public: PublicListeners,
 ) -> Listener:
     def health() -> AgentHealth:
         reason = "" if agent.connected else "The host's agent does not answer; start it again with `tidegate up`."
-        return AgentHealth(agent.connected, controller.last_error or reason, controller.errors)
+        errors = {**controller.errors, **{f"public/{region}": why for region, why in public.errors.items()}}
+        return AgentHealth(agent.connected, controller.last_error or reason, errors)
 
     def readiness() -> tuple[bool, list[str]]:
         state = health()
@@ -130,13 +144,18 @@ def _serve_names(host: str) -> list[str]:
     return sorted({"localhost", "127.0.0.1", "::1", socket.gethostname(), host} - {"", "0.0.0.0", "::"})
 
 
+def _public_names(settings: Settings, region: Region) -> list[str]:
+    host = settings.public_listen.rpartition(":")[0]
+    return list(dict.fromkeys((public_host(region), shown_host(host), "localhost")))
+
+
 def _plan_settings(settings: Settings, store: Store, ca: CaFiles) -> PlanSettings:
     """Each region's gateway gets a certificate for its own name and for every endpoint domain of its services."""
     certificates: dict[str, tuple[str, str]] = {}
     with store.read() as tx:
         for region in REGIONS:
             service_ids = tx.services.values("service_id", region_id=region.region_id)
-            names = gateway_names(region.region_id, service_ids)
+            names = gateway_names(region.region_id, service_ids, _public_names(settings, region))
             paths = ensure_certificate(settings.keys, ca, f"gateway-{region.region_id}", names)
             certificates[region.region_id] = (str(paths[0]), str(paths[1]))
     return PlanSettings(

@@ -151,6 +151,7 @@ def plan_route(cluster: Cluster) -> Route:
         address=cluster.address,
         port=DEFAULT_PORT,
         start_seq=cluster.start_seq,
+        public=cluster.public_networks if cluster.public_open else None,
     )
 
 
@@ -294,8 +295,9 @@ def _names(endpoints: dict[str, Endpoint], zones: list[EndpointZone]) -> dict[st
     return names
 
 
-def gateway_names(region_id: str, service_ids: Iterable[str]) -> list[str]:
-    """What a gateway's certificate is for: its own host name, and every endpoint domain of its services."""
+def gateway_names(region_id: str, service_ids: Iterable[str], public: Iterable[str] = ()) -> list[str]:
+    """What a gateway's certificate is for: its own host name, every endpoint domain of its services, and ``public``,
+    the names under which the host's public listener is reached."""
     region = require_region(region_id)
     domains = [f"*.{service_id}.{region.code}.privatelink.aliyuncs.com" for service_id in service_ids]
-    return [private_host(region), *domains]
+    return [private_host(region), *domains, *public]

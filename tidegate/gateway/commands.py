@@ -77,7 +77,10 @@ class KeyHolder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoginTerms:
-    """What one login starts from.  ``find_route`` gives None for prefixes that this region does not serve."""
+    """What one login starts from.  ``find_route`` gives None for prefixes that this region does not serve.
+
+    ``admit`` tells why this client may not go where the route leads, None when it may.
+    """
 
     tls: TlsMode
     server_version: str
@@ -88,3 +91,4 @@ class LoginTerms:
     endpoint_id: str
     find_route: Callable[[str], Route | None]
     password_key: KeyHolder
+    admit: Callable[[Route], Refusal | None] = lambda route: None

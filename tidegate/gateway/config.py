@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from tidegate.domain.public_endpoints import Network
+
 TlsMode = Literal["offered", "required", "not_offered"]
 
 
@@ -51,6 +53,8 @@ class Route:
     ready: bool = False
     failure: str | None = None
     start_seq: int = 0
+    public: tuple[Network, ...] | None = None
+    """who may come in through the public endpoint; None: nobody, it is disabled"""
 
 
 class Directory(Protocol):

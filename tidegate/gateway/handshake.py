@@ -268,6 +268,8 @@ class Handshake:
         self._route = self._terms.find_route(prefix.decode("utf-8", "replace"))
         if self._route is None:
             return self._on_unknown_prefix(name)
+        if refusal := self._terms.admit(self._route):
+            return self._refuse(refusal)
         return self._wake(self._route) if not self._route.ready else self._dial(self._route)
 
     def _on_unknown_prefix(self, name: bytes) -> list[Command]:

@@ -72,6 +72,24 @@ def insecure_transport() -> Refusal:
     return _refusal("insecure_transport", "client", 3159, "HY000", text)
 
 
+def public_disabled(cluster_id: str) -> Refusal:
+    """Number and text of the cloud's are not documented; 1105 is what its gateway gives for its other refusals."""
+    text = (
+        f"The public endpoint of cluster '{cluster_id}' is disabled (client side). Use its private endpoint, or enable "
+        "the public one: endpoints.public.disabled of the cluster."
+    )
+    return _refusal("public_disabled", "client", 1105, "HY000", text)
+
+
+def not_authorized(host: str, cluster_id: str) -> Refusal:
+    """MySQL's ER_HOST_NOT_PRIVILEGED; the cloud's number and text are not documented."""
+    text = (
+        f"Host '{host}' is not allowed to connect to this MySQL server: it is in none of the authorized networks of "
+        f"cluster '{cluster_id}' (client side). Add it to endpoints.public.authorizedNetworks of the cluster."
+    )
+    return _refusal("not_authorized", "client", 1130, "HY000", text)
+
+
 def tls_not_offered() -> Refusal:
     text = (
         "The client asked for TLS, which this endpoint service does not offer (client side). "

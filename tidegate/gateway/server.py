@@ -4,6 +4,7 @@
 
     accept -> consumer(peer)? -> room? -> Login (handshake.py on sockets) -> Handover, else Relay
                  | no: closed           | no: 1040          | refused: ERR packet
+    accept on the public door ---^          TLS required, and the cluster's authorized networks
 
 The process runs inside the provider namespace, so dialling needs no more than our own address as the source.
 """
@@ -17,15 +18,19 @@ import secrets
 import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import structlog
 from prometheus_client import CollectorRegistry
 
+from tidegate.domain.public_endpoints import decide_authorized
 from tidegate.gateway import refusals
 from tidegate.gateway.channel import prepare_socket
 from tidegate.gateway.commands import Done, LoginTerms, Refuse
 from tidegate.gateway.config import Consumer, Directory, GatewayConfig, Route, SessionEvent
+from tidegate.gateway.door import Door
 from tidegate.gateway.framing import build_packet
 from tidegate.gateway.handover import Handover, Joined, RelayAlways
 from tidegate.gateway.handshake import Handshake
@@ -36,8 +41,8 @@ from tidegate.gateway.refusals import Refusal
 from tidegate.gateway.relay import Relay
 from tidegate.gateway.sessions import Session, SessionTable, SessionView
 
-ACCEPT_BATCH = 64
-ACCEPT_PAUSE_S = 0.1
+PUBLIC = "public"
+"""in the place of an endpoint's id: came in through the public endpoint"""
 ENDPOINT_SHARE = 4
 """One endpoint may have a fourth of all pending logins, so that one bad neighbour leaves room for the others."""
 
@@ -69,25 +74,38 @@ class Gateway:
         self._on_event = on_event
         self._handover = handover or RelayAlways()
         self._context = build_tls_context(config)
+        self._public_context = build_public_context(config)
         self._table = SessionTable()
         if registry is not None:
             registry.register(self._table)
         self._ids = itertools.count(1)
         self._idle = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._listener: socket.socket | None = None
+        self._private: Door | None = None
+        self._public: Door | None = None
         self._password_key: PasswordKey | None = None
 
     async def start(self, listener: socket.socket) -> None:
         """Serve a listening socket, which is ours from here on."""
         self._password_key = await asyncio.to_thread(PasswordKey)
-        listener.setblocking(False)
-        self._listener = listener
-        asyncio.get_running_loop().add_reader(listener, self._accept)
+        self._private = Door(listener, self._receive_private)
+
+    def open_public(self, listener: socket.socket) -> None:
+        """Serve the region's public endpoints on this listening socket of the host, instead of any earlier one."""
+        before, self._public = self._public, Door(listener, self._receive_public)
+        if before is not None:
+            before.close()
+
+    @property
+    def public_address(self) -> tuple[str, int] | None:
+        """Where the public endpoints listen."""
+        return self._public.address if self._public else None
 
     async def stop(self, drain_s: float = 0.0) -> None:
         """Accept no more, give open sessions ``drain_s`` to end by themselves, then close them."""
-        self._close_listener()
+        for door in (self._private, self._public):
+            if door is not None:
+                door.close()
         if drain_s and self._table.open:
             self._idle.clear()
             with contextlib.suppress(TimeoutError):
@@ -104,7 +122,8 @@ class Gateway:
 
         Raises :class:`GatewayError` and keeps the old ones when the certificate cannot be used.
         """
-        self._context = build_tls_context(config)
+        private, public = build_tls_context(config), build_public_context(config)
+        self._context, self._public_context = private, public
         self._config = config
 
     def sessions(self) -> list[SessionView]:
@@ -122,42 +141,23 @@ class Gateway:
 
     # ---- accepting
 
-    def _accept(self) -> None:
-        assert self._listener is not None
-        for _ in range(ACCEPT_BATCH):
-            try:
-                client, peer = self._listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                self._pause(error)
-                return
-            self._receive_client(client, peer[0], peer[1])
-
-    def _pause(self, error: OSError) -> None:
-        """Out of file descriptors or memory: the listener stays readable, and asking on at once would spin."""
-        log.warning("gateway cannot accept", error=str(error), pause_s=ACCEPT_PAUSE_S)
-        loop, listener = asyncio.get_running_loop(), self._listener
-        loop.remove_reader(listener)  # type: ignore[arg-type]
-        loop.call_later(ACCEPT_PAUSE_S, self._resume)
-
-    def _resume(self) -> None:
-        if self._listener is not None:
-            asyncio.get_running_loop().add_reader(self._listener, self._accept)
-
-    def _close_listener(self) -> None:
-        if self._listener is not None:
-            asyncio.get_running_loop().remove_reader(self._listener)
-            self._listener.close()
-            self._listener = None
-
-    def _receive_client(self, client: socket.socket, host: str, port: int) -> None:
+    def _receive_private(self, client: socket.socket, host: str, port: int) -> None:
         """Deny by default: who is not in the directory, or of another region, hears nothing."""
         consumer = self._directory.consumer(host)
         if consumer is None or consumer.region_id != self._config.region_id:
             client.close()
             self._table.count_login("unknown_consumer")
             return
+        self._receive_client(client, consumer, host, port)
+
+    def _receive_public(self, client: socket.socket, host: str, port: int) -> None:
+        """Nobody is known by address here, also not one that looks like a consumer's: the cluster decides."""
+        if self._public_context is None:
+            client.close()
+            return
+        self._receive_client(client, Consumer("", self._config.region_id, PUBLIC, "", ""), host, port)
+
+    def _receive_client(self, client: socket.socket, consumer: Consumer, host: str, port: int) -> None:
         try:
             prepare_socket(client)
         except OSError:
@@ -192,7 +192,7 @@ class Gateway:
         carried = False  # by somebody else, who closes the sockets
         try:
             handshake = self._new_handshake(session_id, client, consumer, (host, port))
-            login = Login(self._world(), handshake, client)
+            login = Login(self._world(consumer), handshake, client)
             outcome = await self._run_login(login, handshake)
             if isinstance(outcome, Done):
                 session = self._new_session(session_id, consumer, f"{host}:{port}", login, handshake)
@@ -211,8 +211,9 @@ class Gateway:
                 client.close() if login is None else login.close()
             self._table.end_login(consumer.endpoint_id)
 
-    def _world(self) -> LoginWorld:
-        return LoginWorld(self._config, self._directory, self._context, self._handover)
+    def _world(self, consumer: Consumer) -> LoginWorld:
+        context = self._public_context if consumer.endpoint_id == PUBLIC else self._context
+        return LoginWorld(self._config, self._directory, context, self._handover)
 
     async def _run_login(self, login: Login, handshake: Handshake) -> Done | Refuse:
         try:
@@ -228,8 +229,10 @@ class Gateway:
     ) -> Handshake:
         assert self._password_key is not None
         local = client.getsockname()
+        public = consumer.endpoint_id == PUBLIC
         terms = LoginTerms(
-            tls=self._config.tls,
+            # Plaintext is forbidden on public endpoints, whatever private ones offer (reference/tidbcloud.md 4.2).
+            tls="required" if public else self._config.tls,
             server_version=self._config.server_version,
             connection_id=session_id,
             salt=new_salt(),
@@ -238,6 +241,7 @@ class Gateway:
             endpoint_id=consumer.endpoint_id,
             find_route=self._find_route,
             password_key=self._password_key,
+            admit=partial(decide_public, host=peer[0]) if public else _admit,
         )
         return Handshake(terms)
 
@@ -343,6 +347,18 @@ class Gateway:
         )
 
 
+def _admit(route: Route) -> Refusal | None:
+    """Private endpoints: whoever the directory knows may ask for any cluster of the region."""
+    return None
+
+
+def decide_public(route: Route, host: str) -> Refusal | None:
+    """May a client at ``host`` use this cluster's public endpoint?"""
+    if route.public is None:
+        return refusals.public_disabled(route.cluster_id)
+    return None if decide_authorized(route.public, host) else refusals.not_authorized(host, route.cluster_id)
+
+
 def new_salt() -> bytes:
     """20 random bytes without NUL, which ends the salt for many clients, and ``$``, which some choke on."""
     return bytes(secrets.choice(_SALT_ALPHABET) for _ in range(SALT_BYTES))
@@ -366,3 +382,8 @@ def build_tls_context(config: GatewayConfig) -> ssl.SSLContext | None:
             f"key {config.key_path!r}: {error}. Renew them, or set tls to not_offered."
         ) from error
     return context
+
+
+def build_public_context(config: GatewayConfig) -> ssl.SSLContext | None:
+    """TLS for the public endpoints, also where private ones offer none; None without a certificate."""
+    return build_tls_context(replace(config, tls="required")) if config.certificate_path else None

@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from tidegate.gateway.config import Consumer, GatewayConfig, Route, SessionEvent, WakeError
+from tidegate.gateway.door import ACCEPT_PAUSE_S
 from tidegate.gateway.framing import Packet, PacketBuffer, build_packet
 from tidegate.gateway.handover import Joined
 from tidegate.gateway.handshake import TIDB_CAPABILITIES
@@ -28,7 +29,7 @@ from tidegate.gateway.packets import (
     parse_err,
 )
 from tidegate.gateway.proxy_protocol import parse_proxy_header
-from tidegate.gateway.server import ACCEPT_PAUSE_S, Gateway, GatewayError
+from tidegate.gateway.server import Gateway, GatewayError
 
 REGION = "ap-southeast-1"
 CONFIG = GatewayConfig(REGION, "", "127.0.0.1", 0, tls="not_offered")
@@ -243,9 +244,11 @@ def test_no_file_descriptor_left_is_a_pause_not_an_end() -> None:
         lowest_free = os.dup(0)
         os.close(lowest_free)
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
-        accepts = Counted(world.gateway._accept)
-        asyncio.get_running_loop().add_reader(world.gateway._listener, accepts)  # type: ignore[arg-type]
         try:
+            door = world.gateway._private
+            assert door is not None
+            accepts = Counted(door._accept)
+            asyncio.get_running_loop().add_reader(door._listener, accepts)  # type: ignore[arg-type]
             client.connect_ex(("127.0.0.1", world.port))
             await until(lambda: accepts.calls == 1)
             await asyncio.sleep(ACCEPT_PAUSE_S / 4)
@@ -315,7 +318,7 @@ def test_stop_may_wait_for_sessions_to_end() -> None:
     async def test(world: World) -> None:
         _, reader, writer = await world.log_in(b"p1.root")
         stopping = asyncio.ensure_future(world.gateway.stop(drain_s=10))
-        await until(lambda: world.gateway._listener is None)
+        await until(lambda: world.gateway._private.address is None)
         writer.write(b"still here")
         assert await reader.readexactly(10) == b"still here"
         writer.close()
