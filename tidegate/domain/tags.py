@@ -33,8 +33,7 @@ class Tag:
 
 
 def require_tag_key(key: str) -> str:
-    lowered = key.lower()
-    if not 1 <= len(key) <= _LONGEST or lowered.startswith(_RESERVED) or any(link in lowered for link in _LINKS):
+    if not key or key.lower().startswith(_RESERVED) or not _decide_text(key):
         raise TagMalformed("Key", key)
     return key
 
@@ -45,7 +44,7 @@ def require_tags(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     for key, value in pairs:
         if require_tag_key(key) in tags:
             raise TagRepeated(key)
-        if len(value) > _LONGEST or any(link in value.lower() for link in _LINKS):
+        if not _decide_text(value):
             raise TagMalformed("Value", value)
         tags[key] = value
     require_room(tags)
@@ -60,3 +59,9 @@ def require_room(tags: Mapping[str, str]) -> None:
 def decide_tagged(tags: Mapping[str, str], wanted: Iterable[tuple[str, str | None]]) -> bool:
     """Has a resource with these tags every wanted one?  A wanted value of None: any value."""
     return all(key in tags and value in (None, tags[key]) for key, value in wanted)
+
+
+def _decide_text(text: str) -> bool:
+    """Control characters too are refused: some databases cannot keep all of them."""
+    fits = len(text) <= _LONGEST and not any(link in text.lower() for link in _LINKS)
+    return fits and all(letter >= " " and letter != "\x7f" for letter in text)
