@@ -31,7 +31,7 @@ def require_subnet_cidr(text: str, vpc: Vpc, others: Iterable[Subnet]) -> IPv4Ne
     """/16 to /29, inside the VPC, apart from the VPC's other subnets."""
     network = require_network("CidrBlock", text)
     if not 16 <= network.prefixlen <= 29:
-        raise Malformed("CidrBlock", text)
+        raise Malformed("CidrMask", text)
     if not network.subnet_of(IPv4Network(vpc.cidr)):
         raise CidrOutsideVpc(text, vpc.cidr)
     for other in others:

@@ -1,4 +1,4 @@
-"""Alibaba Cloud's RPC APIs (VPC, ECS, PrivateLink, STS, Location) in front of our operations.
+"""Alibaba Cloud's RPC APIs (VPC, ECS, PrivateLink, STS, Location, billing) in front of our operations.
 
 ::
 
@@ -8,9 +8,10 @@
     actions.py   the table of actions: version, name, parameters; ``Call``, what an action is given
     errors.py    the table of refusals: code, HTTP status, message
     paging.py    page numbers, and next tokens that cannot be made up
-    vpcs.py subnets.py security_groups.py interfaces.py services.py endpoints.py places.py accounts.py
+    vpcs.py subnets.py security_groups.py security_group_rules.py interfaces.py services.py endpoints.py tags.py
+    resource_groups.py places.py accounts.py billing.py
     published_services.py service_resources.py service_users.py connections.py: what a service's owner does
 
-A file of the last row turns the cloud's words into domain values and back, no more; what may be done is decided in
+A file of the last two rows turns the cloud's words into domain values and back, no more; what may be done is decided in
 ``tidegate.operations`` and ``tidegate.domain``.
 """

@@ -223,6 +223,13 @@ TABLE: tuple[Row, ...] = (
         'The input parameter "{field}" that is mandatory for processing this request is not supplied.',
     ),
     _vpc(r.Malformed, "InvalidParameter", 400, "Specified CIDR block is not valid.", "CreateVpc", field="CidrBlock"),
+    _vpc(
+        r.Malformed,
+        "InvalidCirdrBlock.MaskLength",  # sic
+        400,
+        "The mask length of the specified CIDR block is not valid.",
+        field="CidrMask",
+    ),
     _vpc(r.Malformed, "InvalidCidrBlock.Malformed", 400, "Specified CIDR block is not valid.", field="CidrBlock"),
     _vpc(
         r.Malformed,
@@ -238,6 +245,25 @@ TABLE: tuple[Row, ...] = (
         400,
         "The specified IpProtocol is not supported.",
         field="IpProtocol",
+    ),
+    _ecs(r.Malformed, "InvalidNicType.ValueNotSupported", 400, "The specified NicType is not valid.", field="NicType"),
+    *(
+        _ecs(
+            r.Malformed,
+            "InvalidSecurityGroupDiscription.Malformed",  # sic
+            400,
+            "The specified security group or rule description is not valid.",
+            action,
+            field="Description",
+        )
+        for action in (
+            "CreateSecurityGroup",
+            "ModifySecurityGroupAttribute",
+            "AuthorizeSecurityGroup",
+            "AuthorizeSecurityGroupEgress",
+            "ModifySecurityGroupRule",
+            "ModifySecurityGroupEgressRule",
+        )
     ),
     _ecs(r.Malformed, "InvalidIpPortRange.Malformed", 400, "The specified PortRange is not valid.", field="PortRange"),
     _vpc(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from alibaba_world import ECS, REGION, VPC, Cloud, Network, make_endpoint, make_network, play_controller, zone_of
 
+from tidegate.operations import subnets, vpcs
 from tidegate.store.store import Store
 
 RULE = {"IpProtocol": "tcp", "PortRange": "4000/4000", "SourceCidrIp": "10.0.0.0/8"}
@@ -94,9 +95,9 @@ def test_egress_rules_are_changed_too(cloud: Cloud, network: Network) -> None:
         ({"IpProtocol": "icmp"}, (400, "OperationDenied")),
         ({"Policy": "perhaps"}, (400, "InvalidPolicy.Malformed")),
         ({"Priority": "101"}, (400, "InvalidPriority.Malformed")),
-        ({"NicType": "internet"}, (400, "InvalidNicType.Malformed")),
+        ({"NicType": "internet"}, (400, "InvalidNicType.ValueNotSupported")),
         ({"SourceCidrIp": "10.0.0.300"}, (400, "InvalidSourceCidrIp.Malformed")),
-        ({"Description": "x" * 513}, (400, "InvalidDescription.Malformed")),
+        ({"Description": "x" * 513}, (400, "InvalidSecurityGroupDiscription.Malformed")),
         ({"Ipv6SourceCidrIp": "::/0"}, (400, "UnsupportedParameter")),
         ({"SourcePortRange": "1/2"}, (400, "UnsupportedParameter")),
         ({"PortRangeListId": "prl-1"}, (400, "UnsupportedParameter")),
@@ -279,6 +280,26 @@ def test_a_hundred_groups(cloud: Cloud, network: Network) -> None:
         make_group(cloud, network)
     answer = cloud.refused(ECS, "CreateSecurityGroup", VpcId=network.vpc)
     assert answer[:2] == (403, "QuotaExceed.SecurityGroup")
+
+
+def test_quotas_of_networks(cloud: Cloud, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subnets, "SUBNETS_PER_VPC", 1)
+    monkeypatch.setattr(vpcs, "VPCS_PER_REGION", 1)
+    asked = {"VpcId": network.vpc, "ZoneId": f"{REGION}a", "CidrBlock": "10.0.1.0/24"}
+    assert cloud.refused(VPC, "CreateVSwitch", **asked)[:2] == (400, "QuotaExceeded.VSwitch")
+    assert cloud.refused(VPC, "CreateVpc")[:2] == (400, "QuotaExceeded.Vpc")
+
+
+def test_a_groups_words(cloud: Cloud, network: Network) -> None:
+    for given, code in (
+        ({"SecurityGroupName": "1"}, "InvalidSecurityGroupName.Malformed"),
+        ({"Description": "http://x"}, "InvalidSecurityGroupDiscription.Malformed"),
+    ):
+        assert cloud.refused(ECS, "CreateSecurityGroup", VpcId=network.vpc, **given)[:2] == (400, code)
+        answer = cloud.refused(ECS, "ModifySecurityGroupAttribute", SecurityGroupId=network.group, **given)
+        assert answer[:2] == (400, code)
+    no_vpc = cloud.refused(ECS, "CreateSecurityGroup", VpcId="vpc-no")
+    assert no_vpc[:2] == (404, "InvalidVpcId.NotFound")
 
 
 def test_a_repeated_write_is_done_once(cloud: Cloud, network: Network) -> None:

@@ -123,7 +123,10 @@ def test_the_life_of_a_vswitch(cloud: Cloud, network: Network) -> None:
         ({"VpcId": "vpc-no"}, NO_VPC),
         ({"ZoneId": "ap-southeast-1z"}, (404, "InvalidZoneId.NotFound", "The specified ZoneId does not exist.")),
         ({"CidrBlock": "nonsense"}, (400, "InvalidCidrBlock.Malformed", "Specified CIDR block is not valid.")),
-        ({"CidrBlock": "10.0.1.0/30"}, (400, "InvalidCidrBlock.Malformed", "Specified CIDR block is not valid.")),
+        (
+            {"CidrBlock": "10.0.1.0/30"},
+            (400, "InvalidCirdrBlock.MaskLength", "The mask length of the specified CIDR block is not valid."),
+        ),
         ({"CidrBlock": "10.1.0.0/24"}, (400, "InvalidParameter", "Specified CIDR block is not valid in VPC.")),
         (
             {"CidrBlock": "10.0.0.128/25"},
@@ -221,7 +224,8 @@ def test_rules_both_ways(cloud: Cloud, network: Network) -> None:
         ({"SourceCidrIp": "10.0.0.300"}, (400, "InvalidSourceCidrIp.Malformed")),
         ({"SourceCidrIp": None}, (400, "MissingParameter.Source")),
         ({"SourceCidrIp": None, "SourceGroupId": "sg-no"}, (404, "InvalidSourceGroupId.NotFound")),
-        ({"NicType": "internet"}, (400, "InvalidNicType.Malformed")),
+        ({"NicType": "internet"}, (400, "InvalidNicType.ValueNotSupported")),
+        ({"Description": "x" * 513}, (400, "InvalidSecurityGroupDiscription.Malformed")),
         ({"PortRange": None}, (400, "MissingParameter")),
         ({"IpProtocol": None}, (400, "MissingParameter")),
         ({"Ipv6SourceCidrIp": "::/0"}, (400, "UnsupportedParameter")),
