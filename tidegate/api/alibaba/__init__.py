@@ -12,6 +12,6 @@
     resource_groups.py places.py accounts.py billing.py
     published_services.py service_resources.py service_users.py connections.py: what a service's owner does
 
-A file of the last two rows turns the cloud's words into domain values and back, no more; what may be done is decided in
+A file of the last rows turns the cloud's words into domain values and back, no more; what may be done is decided in
 ``tidegate.operations`` and ``tidegate.domain``.
 """

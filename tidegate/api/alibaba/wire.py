@@ -69,8 +69,13 @@ class Parameters(Mapping[str, str]):
         return numbered or ([self._values[name]] if self.text(name) else [])
 
     def structs(self, name: str) -> list[Parameters]:
-        """``Name.1.A``, ``Name.1.B``, ``Name.2.A``... one Parameters per number."""
+        """``Name.1.A``, ``Name.1.B``, ``Name.2.A``... one Parameters per number.
+
+        What cannot be a field of one (``Name=x``, ``Name.1=x``) is Malformed: to pass over it would be to ignore it.
+        """
         groups = self._numbered(name)
+        if self.text(name) or any(values.get("") for values in groups.values()):
+            raise Malformed(self._prefix + name, "a value where fields are expected")
         return [Parameters(values, f"{name}.{number}.") for number, values in groups.items() if "" not in values]
 
     def json_texts(self, name: str) -> list[str] | None:
@@ -95,6 +100,8 @@ class Parameters(Mapping[str, str]):
             match = _LIST_KEY.fullmatch(key)
             if match and match[1] == name:
                 found.setdefault(int(match[2]), {})[match[3] or ""] = value
+            elif value and key.startswith(f"{name}."):
+                raise Malformed(self._prefix + name, key[:64])  # no number that counts: Name.0, Name.x
         if len(found) > MAX_LIST:
             raise Malformed(self._prefix + name, f"{len(found)} items")
         return dict(sorted(found.items()))

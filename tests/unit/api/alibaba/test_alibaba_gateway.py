@@ -159,6 +159,13 @@ def test_a_parameter_without_effect_is_refused(cloud: Cloud) -> None:
     cloud.ok(VPC, "CreateVpc", EnableIpv6="False", UserCidr="")
 
 
+@pytest.mark.parametrize("stray", ["Tag", "Tag.1", "Tag.0.Key", "Tag.x.Key", "Tag.99999.Key", "Tag."])
+def test_a_list_that_is_none_is_refused(cloud: Cloud, stray: str) -> None:
+    """A VPC asked for with a tag must not come without it because its number did not count."""
+    assert cloud.refused(VPC, "CreateVpc", **{stray: "k"})[:2] == (400, "InvalidTag.Malformed")
+    assert cloud.ok(VPC, "DescribeVpcs", **{stray: ""})["TotalCount"] == 0
+
+
 # -- bad input: an answer in the cloud's shape, small, and soon
 
 

@@ -92,13 +92,23 @@ def test_lists_never_raise_anything_but_refusals(values: dict[str, str]) -> None
 
 
 def test_lists_count_from_one_and_keep_their_order() -> None:
-    values = {"G.10": "j", "G.2": "b", "G.1": "a", "G.0": "no", "Z.2.ip": "i", "Z.1.ZoneId": "z", "One": "1"}
+    values = {"G.10": "j", "G.2": "b", "G.1": "a", "G.0": "", "Z.2.ip": "i", "Z.1.ZoneId": "z", "One": "1"}
     parameters = Parameters(values)
     assert parameters.texts("G") == ["a", "b", "j"] and parameters.texts("One") == ["1"]
     assert [dict(zone) for zone in parameters.structs("Z")] == [{"ZoneId": "z"}, {"ip": "i"}]
     with pytest.raises(Missing) as caught:
         parameters.structs("Z")[1].require("ZoneId")
     assert caught.value.field == "Z.2.ZoneId"
+
+
+@pytest.mark.parametrize("stray", ["G.0", "G.x", "G.10000", "G.", "G.01", "G.1a"])
+def test_an_item_without_a_number_is_not_passed_over(stray: str) -> None:
+    with pytest.raises(Malformed):
+        Parameters({"G.1": "a", stray: "b"}).texts("G")
+    with pytest.raises(Malformed):
+        Parameters({"G.1.A": "a", f"{stray}.A": "b"}).structs("G")
+    with pytest.raises(Malformed):
+        Parameters({"G.1.A": "a", "G": "b"}).structs("G")
 
 
 def test_one_name_with_two_values() -> None:
