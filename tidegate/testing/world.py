@@ -25,6 +25,7 @@ from tidegate.testing.witness import Witness
 
 PASSWORD = "Ebb-and-Flow-7"  # noqa: S105 - of a cluster that lives as long as a test
 TAIL_BYTES = 6000
+RUN_LIMIT_S = 120.0
 
 
 class World:
@@ -158,6 +159,13 @@ class World:
         return str(asked["outcome"])
 
     # looking inside
+
+    def run_at(self, namespace: str, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """Run a command in a namespace, as a program of that VPC."""
+        argv = [*self.enter_argv(namespace), *command]
+        return subprocess.run(
+            argv, env=self.environment(), capture_output=True, text=True, check=False, timeout=RUN_LIMIT_S
+        )
 
     def enter_argv(self, namespace: str, *, of_world: bool = False) -> list[str]:
         """What goes before a command that is to run in ``namespace``; needs :meth:`environment`."""
