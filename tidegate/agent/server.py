@@ -52,6 +52,7 @@ class Agent:
         self._regional: dict[str, HostConfig] = {}
         self._errors: dict[str, str] = {}
         self._swept = False
+        self._applying = False
         self._config = HostConfig()
         self._watching: asyncio.Task[None] | None = None
         self._kernel = ThreadPoolExecutor(1, thread_name_prefix="dataplane")
@@ -67,18 +68,33 @@ class Agent:
         return HostStatus(databases=self._engine.statuses(), errors=dict(self._errors))
 
     async def _watch_drift(self) -> None:
-        """Apply one unchanged network again every few seconds, in turn: somebody may have deleted a link or a rule."""
-        turn = ""
+        """Look at one region and one network every few seconds, in turn: somebody may have deleted a link or a rule."""
+        region_id = vpc_id = ""
         while True:
             await asyncio.sleep(DRIFT_LOOK_S)
-            later = sorted(vpc_id for vpc_id in self._config.networks if vpc_id > turn)
-            turn = later[0] if later else ""
-            if turn:
-                network = self._config.networks[turn]
-                await self._in_kernel(self._try, f"networks/{turn}", self._dataplane.apply_network, network)
+            region_id = await self._apply_again("regions", region_id, self._dataplane.apply_region)
+            vpc_id = await self._apply_again("networks", vpc_id, self._dataplane.apply_network)
+
+    async def _apply_again(self, section: str, before: str, apply_part: Callable[[Any], bool]) -> str:
+        """Apply the part whose turn it is, unchanged; returns its key.
+
+        Not during an apply: what we have then is no longer wanted, and would bring back what was just dropped.
+        """
+        parts: Mapping[str, Any] = getattr(self._config, section)
+        key = min((key for key in parts if key > before), default=min(parts, default=""))
+        if key and not self._applying:
+            await self._in_kernel(self._try, f"{section}/{key}", apply_part, parts[key])
+        return key
 
     async def apply(self, old: HostConfig, new: HostConfig, delta: Delta) -> dict[str, str]:
         """Everything is tried; one part's failure is that part's error, and is tried again by the next apply."""
+        self._applying = True
+        try:
+            return await self._apply(old, new, delta)
+        finally:
+            self._applying = False
+
+    async def _apply(self, old: HostConfig, new: HostConfig, delta: Delta) -> dict[str, str]:
         delta = _with_failed_parts(delta, new, self._errors)
         await self._in_kernel(self._put_regions, delta)
         self._put_databases(delta)
