@@ -162,6 +162,7 @@ class ConfigClient:
         self._wanted, self._sent = HostConfig(), HostConfig()
         self._revision = WHOLE
         self._errors: dict[str, str] = {}
+        self._exchanges = 0
 
     @property
     def connected(self) -> bool:
@@ -179,22 +180,31 @@ class ConfigClient:
             self._on_state("connected")
             try:
                 await self._listen(reader)
-            except (asyncio.IncompleteReadError, ConnectionError, ChannelError):
+            except (asyncio.IncompleteReadError, ConnectionError):
                 pass
+            except (ChannelError, msgspec.MsgspecError) as error:
+                log.error("channel.protocol", socket=str(self._path), reason=str(error))
+                await asyncio.sleep(retry_s)
             finally:
                 self._lost(writer)
 
     async def apply(self, config: HostConfig) -> dict[str, str]:
-        """Make the server have ``config`` or a newer one; returns what is not well.  Raises ChannelError."""
-        self._wanted = config
+        """Make the server have ``config`` or a newer one; returns what is not well.  Raises ChannelError.
+
+        What the server has already is not sent again, unless something there is not well: then an empty difference
+        has it try those parts once more.
+        """
+        self._wanted, begun = config, self._exchanges
         async with self._turn:
-            if self._sent is self._wanted and self._revision != WHOLE:
-                return self._errors
+            if self._writer is None:
+                raise ChannelError(f"nobody answers at {self._path}")
             wanted = self._wanted
             delta = diff(self._sent, wanted)
-            if self._revision != WHOLE and delta.empty:
+            tried = not self._errors or self._exchanges > begun
+            if self._revision != WHOLE and delta.empty and tried:
                 self._sent = wanted
                 return self._errors
+            self._exchanges += 1
             answer = await self._exchange(Apply(self._revision, secrets.token_hex(8), delta))
             if not answer.accepted:
                 answer = await self._exchange(Apply(WHOLE, secrets.token_hex(8), Delta(wanted)))
