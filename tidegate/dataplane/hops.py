@@ -48,17 +48,18 @@ ARRIVE = Hop(
     "arrive",
     "vpc",
     "every packet that enters the router, before translation and after connection tracking",
-    "IPv6, invalid and new connections from the fabric: dropped.  Running connections: known.  "
+    "Running connections of a connected endpoint (set live): pass, by the first rule.  Other running ones: known.  "
+    "IPv6, invalid and new connections from the fabric: dropped.  "
     "New ones to the resolver or the subnet's gateway: local.  Other new ones: by their source address",
-    "known, egress_<policy> of the source's groups, or dropped",
+    "translate, known, egress_<policy> of the source's groups, or dropped",
     "prerouting",
     priority=-110,
 )
 KNOWN = Hop(
     "known",
     "vpc",
-    "packets of connections that were judged before",
-    "passes, unless the connection belongs to an endpoint that is no longer connected (set live)",
+    "packets of connections that were judged before, and are not to a connected endpoint",
+    "passes, unless it is translated: then its endpoint is no longer connected",
     "translate",
 )
 EGRESS = Hop(
@@ -99,7 +100,7 @@ FORWARD = Hop(
     "forward",
     "vpc",
     "packets that go through the router",
-    "only the shape: towards the fabric translated ones, from the fabric answers, else host to host",
+    "only the shape: translated ones and their answers, from the fabric errors about them, else host to host",
     "source",
     "forward",
 )

@@ -117,8 +117,11 @@ def _rule(*words: Json, comment: str = "") -> Json:
 
 _SOURCE, _DESTINATION = _field("ip", "saddr"), _field("ip", "daddr")
 _TCP_PORT, _UDP_PORT = _field("tcp", "dport"), _field("udp", "dport")
-_RUNNING = {"set": ["established", "related"]}
-_FIRST_PACKET = _match({"&": [_field("tcp", "flags"), ["syn", "ack"]]}, "syn")
+# Bit tests, not members of an anonymous set: these are asked about every packet.
+_RUNNING = _match(_ct("state"), ["established", "related"], "in")
+_TRANSLATED = _match(_ct("status"), "dnat", "in")
+_FLAGS = {"&": [_field("tcp", "flags"), ["syn", "ack"]]}
+_FIRST_PACKET, _LATER_PACKET = _match(_FLAGS, "syn"), _match(_FLAGS, "syn", "!=")
 _ERRORS = _match(_field("icmp", "type"), {"set": ["destination-unreachable", "time-exceeded"]})
 
 
@@ -128,16 +131,7 @@ _ERRORS = _match(_field("icmp", "type"), {"set": ["destination-unreachable", "ti
 def network_chains() -> dict[str, tuple[Json, ...]]:
     """Chains that are the same in every VPC; all that differs is in maps and sets."""
     return {
-        hops.KNOWN.name: (
-            _rule(
-                _match(_ct("status"), "dnat", "in"),
-                _match(_both(_ct("ip daddr", "original"), _ct("ip daddr", "reply")), "@live", "!="),
-                COUNT,
-                DROP,
-                comment="endpoint no longer connected",
-            ),
-            _rule(ACCEPT),
-        ),
+        hops.KNOWN.name: (_rule(_TRANSLATED, COUNT, DROP, comment="endpoint no longer connected"), _rule(ACCEPT)),
         hops.TO_PEER.name: (
             _rule({"vmap": {"key": _DESTINATION, "data": "@ingress"}}),
             _rule(COUNT, DROP, comment="no such address in this VPC"),
@@ -150,12 +144,12 @@ def network_chains() -> dict[str, tuple[Json, ...]]:
         hops.FORWARD.name: _forward(),
         hops.SEND.name: (
             _rule(_match(_meta("oifname"), "lo"), ACCEPT),
-            _rule(_match(_ct("state"), _RUNNING), ACCEPT),
+            _rule(_RUNNING, ACCEPT),
             _rule(COUNT, DROP, comment="the router opens no connections"),
         ),
         hops.SOURCE.name: (
             _rule(
-                _match(_ct("status"), "dnat", "in"),
+                _TRANSLATED,
                 {"snat": {"family": "ip", "addr": _lookup(_ct("ip daddr", "original"), "fabric")}},
             ),
         ),
@@ -168,7 +162,9 @@ def _lookup(key: Json, name: str) -> Json:
 
 def _arrive() -> tuple[Json, ...]:
     by_state = [["invalid", DROP], ["established", _goto(hops.KNOWN.name)], ["related", _goto(hops.KNOWN.name)]]
+    live = _match(_both(_ct("ip daddr", "original"), _ct("ip daddr", "reply")), "@live")
     return (
+        _rule(_RUNNING, live, ACCEPT),  # first, because nearly every packet is one of these
         _rule(_match(_meta("iifname"), "lo"), ACCEPT),
         _rule(_match(_meta("nfproto"), "ipv6"), DROP),
         _rule({"vmap": {"key": _ct("state"), "data": {"set": by_state}}}),
@@ -184,7 +180,7 @@ def _local() -> tuple[Json, ...]:
     to_resolver = _match(_DESTINATION, "@resolvers")
     return (
         _rule(_match(_meta("iifname"), "lo"), ACCEPT),
-        _rule(_match(_ct("state"), _RUNNING), ACCEPT),
+        _rule(_RUNNING, ACCEPT),
         _rule(to_resolver, _match(_UDP_PORT, {"set": [DNS_PORT, DHCP_PORT]}), ACCEPT),
         _rule(to_resolver, _match(_TCP_PORT, DNS_PORT), ACCEPT),
         _rule(_match(_DESTINATION, "@gateways"), _match(_field("icmp", "type"), "echo-request"), ACCEPT),
@@ -195,8 +191,8 @@ def _local() -> tuple[Json, ...]:
 def _forward() -> tuple[Json, ...]:
     out, into = _match(_meta("oifname"), hops.FABRIC), _match(_meta("iifname"), hops.FABRIC)
     return (
-        _rule(out, _match(_ct("status"), "dnat", "in"), ACCEPT),
-        _rule(into, _match(_ct("state"), _RUNNING), ACCEPT),
+        _rule(_TRANSLATED, ACCEPT),  # both ways; the route alone leads them to the fabric
+        _rule(into, _RUNNING, ACCEPT),
         _rule(out, COUNT, DROP, comment="not an endpoint's packet"),
         _rule(into, COUNT, DROP, comment="not an answer"),
         _rule(_match(_meta("nfproto"), "ipv4"), ACCEPT),
@@ -217,17 +213,17 @@ def region_chains(config: RegionConfig) -> dict[str, tuple[Json, ...]]:
             _rule(COUNT, DROP, comment="databases are dialled by the gateway only"),
         ),
         hops.ACCEPT.name: (
-            _rule(_match(_meta("iifname"), "lo"), ACCEPT),
             _rule(_match(_both(_DESTINATION, _TCP_PORT), "@services"), ACCEPT),
+            _rule(_match(_meta("iifname"), "lo"), ACCEPT),
             _rule(_match(_meta("nfproto"), "ipv4"), _ERRORS, ACCEPT),
             _rule(COUNT, DROP, comment="not a service"),
         ),
         hops.PASS.name: (_rule(COUNT, DROP, comment="nothing crosses the provider"),),
         hops.ANSWER.name: (
+            _rule(from_service, _match(_DESTINATION, fabric), _LATER_PACKET, ACCEPT),
             _rule(_match(_meta("oifname"), "lo"), _match(_meta("nfproto"), "ipv4"), _goto(hops.INWARD.name)),
             _rule(_match(_meta("oifname"), "lo"), ACCEPT),
             _rule(_match(_DESTINATION, fabric), _FIRST_PACKET, COUNT, DROP, comment="consumers are not dialled"),
-            _rule(_match(_DESTINATION, fabric), from_service, ACCEPT),
             _rule(_match(_DESTINATION, fabric), _ERRORS, ACCEPT),
             _rule(COUNT, DROP, comment="not an answer of a service"),
         ),
