@@ -29,6 +29,8 @@ log = structlog.get_logger("agent")
 
 DRIFT_LOOK_S = 2.0
 OF_RESOLVERS = ("resolvers", "names")
+SWEPT = "networks/"
+"""the part that stands for what a predecessor left behind"""
 
 
 class Agent:
@@ -51,6 +53,7 @@ class Agent:
         self._gateways: dict[str, Child] = {}
         self._regional: dict[str, HostConfig] = {}
         self._errors: dict[str, str] = {}
+        self._gone: set[str] = set()
         self._swept = False
         self._applying = False
         self._config = HostConfig()
@@ -65,7 +68,7 @@ class Agent:
     # the Applier
 
     def status(self) -> HostStatus:
-        return HostStatus(databases=self._engine.statuses(), errors=dict(self._errors))
+        return HostStatus(self._engine.statuses(), tuple(sorted(self._gone)), dict(self._errors))
 
     async def _watch_drift(self) -> None:
         """Look at one region and one network every few seconds, in turn: somebody may have deleted a link or a rule."""
@@ -97,7 +100,7 @@ class Agent:
     async def _apply(self, old: HostConfig, new: HostConfig, delta: Delta) -> dict[str, str]:
         delta = _with_failed_parts(delta, new, self._errors)
         await self._in_kernel(self._put_regions, delta)
-        self._put_databases(delta)
+        self._put_databases(old, delta)
         await self._tell_gateways(old, new, delta)
         await self._in_kernel(self._put_networks, delta)
         if _touches(delta, OF_RESOLVERS) or any(part.startswith("resolvers/") for part in self._errors):
@@ -107,7 +110,7 @@ class Agent:
         if not self._swept:
             await self._in_kernel(self._sweep, new)
             await asyncio.to_thread(self._sweep_databases, new)
-            self._swept = True
+            self._swept = SWEPT not in self._errors
         return dict(self._errors)
 
     def leave(self) -> None:
@@ -132,6 +135,8 @@ class Agent:
                     return
 
     def database_gone(self, cluster_id: str) -> None:
+        """Kept until the controller no longer names it: it may be away now, and must be told when it comes."""
+        self._gone.add(cluster_id)
         self._push(HostStatus(removed_databases=(cluster_id,)))
 
     def gateway_spoke(self, status: HostStatus, first: bool) -> None:
@@ -156,18 +161,23 @@ class Agent:
             self._try(f"regions/{region_id}", self._dataplane.remove_region, region_id)
 
     def _sweep(self, config: HostConfig) -> None:
-        self._try("networks/", self._dataplane.sweep, frozenset(config.networks), frozenset(config.regions))
+        self._try(SWEPT, self._dataplane.sweep, frozenset(config.networks), frozenset(config.regions))
 
     def _sweep_databases(self, config: HostConfig) -> None:
         unused = self._engine.sweep(config.databases)
         if unused:
             log.warning("databases.unknown", clusters=unused, reason="Their data is kept, their servers are stopped.")
 
-    def _put_databases(self, delta: Delta) -> None:
+    def _put_databases(self, old: HostConfig, delta: Delta) -> None:
         for cluster_id, database in delta.put.databases.items():
-            self._try(f"databases/{cluster_id}", self._engine.set_database, cluster_id, database)
+            wish = None if database.deleted else database
+            self._try(f"databases/{cluster_id}", self._engine.set_database, cluster_id, wish)
         for cluster_id in delta.drop.get("databases", ()):
-            self._try(f"databases/{cluster_id}", self._engine.set_database, cluster_id, None)
+            self._gone.discard(cluster_id)
+            self._note(f"databases/{cluster_id}", None)
+            if not old.databases[cluster_id].deleted:
+                forgotten = replace(old.databases[cluster_id], running=False)
+                self._try(f"databases/{cluster_id}", self._engine.set_database, cluster_id, forgotten)
 
     async def _tell_resolvers(self, new: HostConfig) -> None:
         errors = await self._resolvers.apply(HostConfig(resolvers=new.resolvers, names=new.names))
@@ -271,14 +281,15 @@ def _regions_of(delta: Delta, old: HostConfig) -> set[str]:
 
 
 def _with_failed_parts(delta: Delta, new: HostConfig, errors: Mapping[str, str]) -> Delta:
-    """What failed before is tried again with each apply, although it did not change."""
+    """What failed before is tried again with each apply, although it did not change; so is what would not go."""
     again: dict[str, dict[str, Any]] = {}
+    drop = dict(delta.drop)
     for part in errors:
         section, _, key = part.partition("/")
         known = getattr(new, section, {})
-        if key in known and key not in getattr(delta.put, section):
+        if key in known:
             again.setdefault(section, {})[key] = known[key]
-    if not again:
-        return delta
-    put = {section: {**getattr(delta.put, section), **parts} for section, parts in again.items()}
-    return replace(delta, put=replace(delta.put, **put))
+        elif key and section in ("networks", "regions"):
+            drop[section] = tuple(dict.fromkeys((*drop.get(section, ()), key)))
+    put = {section: {**parts, **getattr(delta.put, section)} for section, parts in again.items()}
+    return Delta(replace(delta.put, **put), drop)

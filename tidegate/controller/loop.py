@@ -67,6 +67,7 @@ class Controller:
         self._parts: dict[str, NetworkParts] = {}
         self._planned = False
         self._databases: dict[str, DatabaseStatus] = {}
+        self._gone: set[str] = set()
         self._idle_since: dict[str, float] = {}
         self._waiting: set[Key] = {WHOLE_HOST}
         self._running: set[Key] = set()
@@ -91,6 +92,7 @@ class Controller:
         """The agent's push.  ``first``: a new agent, which knows nothing and has told everything."""
         if first:
             self._databases = dict(status.databases)
+            self._gone = set()
             self.settled = False
             self._enqueue(WHOLE_HOST)
         for cluster_id, database in status.databases.items():
@@ -98,6 +100,7 @@ class Controller:
             self._enqueue(("cluster", cluster_id))
         for cluster_id in status.removed_databases:
             self._databases.pop(cluster_id, None)
+            self._gone.add(cluster_id)
             self._enqueue(("cluster", cluster_id))
         for part in status.errors:
             section, _, key = part.partition("/")
@@ -218,12 +221,16 @@ class Controller:
     async def _reconcile_cluster(self, cluster_id: str) -> Outcome:
         cluster, neighbours = await asyncio.to_thread(self._load_cluster, cluster_id)
         if cluster is None:
+            self._drop_database(cluster_id)
             return Outcome("ready", "It is gone.")
         self._put_cluster(cluster, neighbours)
         errors = self.errors = await self._host.apply(self._config)
         error = errors.get(f"databases/{cluster_id}") or errors.get(f"regions/{cluster.region_id}")
         database = self._databases.get(cluster_id)
-        outcome = await asyncio.to_thread(self._settle_cluster, cluster, database, error)
+        gone = cluster_id in self._gone
+        outcome = await asyncio.to_thread(self._settle_cluster, cluster, database, error, gone)
+        if cluster.deleting and gone and not error:
+            self._drop_database(cluster_id)
         self._watch_idle(cluster, database)
         return outcome
 
@@ -250,11 +257,14 @@ class Controller:
         self._put_region(cluster.region_id, neighbours)
         self._config = replace(
             self._config,
-            databases=_with(
-                self._config.databases, cluster.cluster_id, None if cluster.deleting else plan_database(cluster, plan)
-            ),
+            databases=_with(self._config.databases, cluster.cluster_id, plan_database(cluster, plan)),
             routes=_with(self._config.routes, cluster.prefix, None if cluster.deleting else plan_route(cluster)),
         )
+
+    def _drop_database(self, cluster_id: str) -> None:
+        """Its data is gone and so is its row: nothing of it need be said any more."""
+        self._gone.discard(cluster_id)
+        self._config = replace(self._config, databases=_with(self._config.databases, cluster_id, None))
 
     def _put_region(self, region_id: str, clusters: list[Cluster]) -> None:
         self._config = replace(
@@ -287,9 +297,11 @@ class Controller:
                     outcomes.append(reconcile_vpc(tx, network, error))
         return outcomes
 
-    def _settle_cluster(self, cluster: Cluster, database: DatabaseStatus | None, error: str | None) -> Outcome:
+    def _settle_cluster(
+        self, cluster: Cluster, database: DatabaseStatus | None, error: str | None, gone: bool
+    ) -> Outcome:
         with self._store.write() as tx:
-            return reconcile_cluster(tx, cluster, database, error)
+            return reconcile_cluster(tx, cluster, database, error, gone=gone)
 
     # time
 

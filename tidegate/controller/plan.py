@@ -61,7 +61,7 @@ def plan_host(world: World, parts: Mapping[str, NetworkParts], settings: PlanSet
         networks={vpc_id: part.network for vpc_id, part in parts.items() if part.network},
         resolvers={vpc_id: part.resolver for vpc_id, part in parts.items() if part.resolver},
         names={name: record for part in parts.values() for name, record in part.names.items()},
-        databases={c.cluster_id: plan_database(c, settings) for c in world.clusters if not c.deleting},
+        databases={c.cluster_id: plan_database(c, settings) for c in world.clusters},
         gateways={region_id: plan_gateway(region_id, settings) for region_id in sorted(region_ids)},
         consumers={address: consumer for part in parts.values() for address, consumer in part.consumers.items()},
         routes={c.prefix: plan_route(c) for c in world.clusters if not c.deleting},
@@ -134,7 +134,8 @@ def plan_database(cluster: Cluster, settings: PlanSettings) -> DatabaseConfig:
         root_user=cluster.root_user,
         root_password_hash=cluster.root_password_hash,
         proxy_networks=(f"{fabric.GATEWAY_ADDRESS}/32",),
-        running=cluster.awake,
+        running=cluster.awake and not cluster.deleting,
+        deleted=cluster.deleting,
         start_seq=cluster.start_seq,
         memory_limit_bytes=settings.cluster_memory_bytes,
     )

@@ -205,9 +205,33 @@ def test_a_cluster_lives_sleeps_wakes_and_goes(tmp_path: Path) -> None:
             clusters.wake_cluster(world.context, key)
             await world.until(lambda: world.host.config.databases[key].start_seq == 2)
             clusters.delete_cluster(world.context, ME, key)
-            await world.until(lambda: key not in world.host.config.databases)
+            await world.until(lambda: world.host.config.databases[key].deleted)
             assert view().state == "DELETING"  # until the data is gone
             world.controller.host_changed(HostStatus(removed_databases=(key,)), first=False)
+            await world.until(lambda: not clusters.list_clusters(world.context, ME))
+            world.controller.wake("cluster", key)
+            await world.until(lambda: key not in world.host.config.databases)
+
+    run(scene())
+
+
+def test_a_delete_outlives_the_agent_that_was_told_of_it(tmp_path: Path) -> None:
+    """An agent killed before it removed the data was followed by one that knew of no such cluster: the row went, and
+    the data of a deleted cluster stayed on the disk for good.
+    """
+
+    async def scene() -> None:
+        async with running(tmp_path) as world:
+            made = clusters.create_cluster(world.context, ME, region_id=REGION, display_name="orders").cluster
+            await world.until(lambda: made.cluster_id in world.host.config.databases)
+            clusters.delete_cluster(world.context, ME, made.cluster_id)
+            await world.until(lambda: world.host.config.databases[made.cluster_id].deleted)
+            before = world.host.applies
+            world.controller.host_changed(HostStatus(), first=True)  # a new agent; no server of the cluster runs
+            await world.until(lambda: world.host.applies > before + 1)
+            assert world.host.config.databases[made.cluster_id].deleted
+            assert clusters.list_clusters(world.context, ME)
+            world.controller.host_changed(HostStatus(removed_databases=(made.cluster_id,)), first=False)
             await world.until(lambda: not clusters.list_clusters(world.context, ME))
 
     run(scene())
