@@ -74,6 +74,7 @@ class Controller:
         self._work = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._retries: dict[Key, asyncio.TimerHandle] = {}
         self.settled = False
         """the agent that is connected now has been told the whole host"""
         self.last_error = ""
@@ -144,18 +145,19 @@ class Controller:
                 self._start_passes()
         finally:
             timer.cancel()
+            for retry in self._retries.values():
+                retry.cancel()
             for task in self._tasks:
                 task.cancel()
 
     def _start_passes(self) -> None:
         """Each waiting name that is not being worked on gets a task; the whole host is planned alone."""
-        if WHOLE_HOST in self._waiting or not self._planned:
-            if self._running:
-                return
-            self._begin(WHOLE_HOST)
+        if WHOLE_HOST in self._waiting:
+            if not self._running:
+                self._begin(WHOLE_HOST)
             return
-        if WHOLE_HOST in self._running:
-            return
+        if WHOLE_HOST in self._running or not self._planned:
+            return  # before the first plan, its own retry comes
         for key in sorted(self._waiting - self._running):
             if len(self._running) >= PASSES_AT_ONCE:
                 return
@@ -185,8 +187,14 @@ class Controller:
             self._work.set()
         level = log.info if outcome.phase != "failed" else log.warning
         level("pass", key="/".join(key), phase=outcome.phase, reason=outcome.reason)
-        if outcome.retry_s is not None:
-            asyncio.get_running_loop().call_later(outcome.retry_s, self._enqueue, key)
+        self._retry(key, outcome.retry_s)
+
+    def _retry(self, key: Key, after_s: float | None) -> None:
+        """One timer per name: were each pass to add its own, a long failure would be tried ever more often."""
+        if (before := self._retries.pop(key, None)) is not None:
+            before.cancel()
+        if after_s is not None:
+            self._retries[key] = asyncio.get_running_loop().call_later(after_s, self._enqueue, key)
 
     async def _reconcile(self, key: Key) -> Outcome:
         what, name = key
@@ -312,7 +320,10 @@ class Controller:
         while True:
             await asyncio.sleep(step_s)
             passed_s += step_s
-            await self._let_sleep()
+            try:
+                await self._let_sleep()
+            except Exception:
+                log.exception("let_sleep.failed")  # a store that cannot be written now must not end the resyncs
             if passed_s >= self._settings.resync_s:
                 passed_s = 0.0
                 self._enqueue(WHOLE_HOST)
