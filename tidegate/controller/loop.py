@@ -224,6 +224,8 @@ class Controller:
         self._put_network(network, plan_network(network, self._settings.plan))
         errors = self.errors = await self._host.apply(self._config)
         outcomes = await asyncio.to_thread(self._settle_networks, [network], errors)
+        if network.vpc.deleting:
+            self._leave_region(network.vpc.region_id)
         return outcomes[0]
 
     async def _reconcile_cluster(self, cluster_id: str) -> Outcome:
@@ -239,6 +241,7 @@ class Controller:
         outcome = await asyncio.to_thread(self._settle_cluster, cluster, database, error, gone)
         if cluster.deleting and gone and not error:
             self._drop_database(cluster_id)
+            self._leave_region(cluster.region_id)
         self._watch_idle(cluster, database)
         return outcome
 
@@ -280,6 +283,14 @@ class Controller:
             regions=_with(self._config.regions, region_id, plan_region(region_id, clusters)),
             gateways=_with(self._config.gateways, region_id, plan_gateway(region_id, self._settings.plan)),
         )
+
+    def _leave_region(self, region_id: str) -> None:
+        """The last one out takes the provider namespace and the gateway along: a plan of the whole host drops them."""
+        config = self._config
+        used = any(network.provider_namespace == region_id for network in config.networks.values())
+        used = used or any(database.region_id == region_id for database in config.databases.values())
+        if region_id in config.regions and not used:
+            self._enqueue(WHOLE_HOST)
 
     # the store
 

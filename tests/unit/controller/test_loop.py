@@ -184,6 +184,23 @@ def test_deleted_things_leave_the_host_first_and_the_store_after(tmp_path: Path)
     run(scene())
 
 
+def test_the_last_one_out_of_a_region_takes_it_along(tmp_path: Path) -> None:
+    """A provider namespace and a gateway stayed for up to a resync after the last VPC had gone."""
+
+    async def scene() -> None:
+        async with running(tmp_path) as world:
+            made = [vpcs.create_vpc(world.context, ME, region_id=REGION, cidr="10.0.0.0/16").vpc_id for _ in range(2)]
+            await world.until(lambda: set(world.host.config.networks) == set(made))
+            vpcs.delete_vpc(world.context, ME, made[0])
+            await world.until(lambda: set(world.host.config.networks) == {made[1]})
+            assert REGION in world.host.config.regions and REGION in world.host.config.gateways
+            vpcs.delete_vpc(world.context, ME, made[1])
+            await world.until(lambda: REGION not in world.host.config.regions)
+            assert world.host.config == HostConfig()
+
+    run(scene())
+
+
 def test_a_cluster_lives_sleeps_wakes_and_goes(tmp_path: Path) -> None:
     async def scene() -> None:
         async with running(tmp_path, idle_s=0.05, resync_s=0.05) as world:
