@@ -54,7 +54,7 @@ class Route:
 
 
 class Directory(Protocol):
-    """Who may go where; ``app.py`` fills it from the agent's pushes.
+    """Who may go where; ``app`` fills it from the agent's pushes.
 
     ``consumer`` None: nobody is known at this address, the connection is closed unanswered.
     ``route`` None: unknown prefix.  ``wake`` returns a ready Route or raises :class:`WakeError`; a thousand
