@@ -70,7 +70,7 @@ def test_a_session_outlives_both(world: World, client: Client) -> None:
 def test_a_gateways_death_ends_its_own_sessions_only(world: World, client: Client) -> None:
     """Another region's goes on; a new gateway serves within seconds and by itself."""
     far = world.vpc("far", "10.1.0.0/16", "ap-northeast-1")
-    far_cluster = world.cluster("far", "alicloud-ap-northeast-1")
+    far_cluster = world.cluster("faraway", "alicloud-ap-northeast-1", rcu=(2000, 4000))
     far.endpoint(far_cluster)
     theirs, ours = far.client().session(), client.session(timeout_s=5)
     state = converged(world)
