@@ -32,6 +32,7 @@ class Code(IntEnum):
     ABORTED = 10
     UNIMPLEMENTED = 12
     INTERNAL = 13
+    UNAVAILABLE = 14
     UNAUTHENTICATED = 16
 
 
@@ -45,6 +46,7 @@ HTTP_STATUS: Mapping[Code, int] = {
     Code.ABORTED: 409,
     Code.UNIMPLEMENTED: 501,
     Code.INTERNAL: 500,
+    Code.UNAVAILABLE: 503,
     Code.UNAUTHENTICATED: 401,
 }
 
