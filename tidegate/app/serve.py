@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import socket
+from ipaddress import ip_address
 from pathlib import Path
 
 import structlog
@@ -30,7 +31,7 @@ from tidegate.domain.catalogue import REGIONS
 from tidegate.domain.status import Kind
 from tidegate.operations import accounts, clusters, services
 from tidegate.operations.context import Context
-from tidegate.settings import Settings
+from tidegate.settings import Settings, SettingsError
 from tidegate.store.store import Store
 
 log = structlog.get_logger("app")
@@ -126,11 +127,26 @@ def _plan_settings(settings: Settings, store: Store, ca: CaFiles) -> PlanSetting
             certificates[region.region_id] = (str(paths[0]), str(paths[1]))
     return PlanSettings(
         resolution=settings.resolution,
-        upstreams=tuple(part.strip() for part in settings.dns_upstreams.split(",") if part.strip()),
+        upstreams=require_upstreams(settings.dns_upstreams),
         tls=settings.tls,
         cluster_memory_bytes=settings.cluster_memory_mib << 20,
         certificates=certificates,
     )
+
+
+def require_upstreams(text: str) -> tuple[str, ...]:
+    """Raises :class:`SettingsError` for a name: to resolve it, the resolvers' loop would stand still."""
+    from tidegate.dns.upstream import parse_upstream  # here: serve needs the resolvers' parts for nothing else
+
+    upstreams = tuple(part.strip() for part in text.split(",") if part.strip())
+    for upstream in upstreams:
+        try:
+            ip_address(parse_upstream(upstream)[0])
+        except ValueError as error:
+            raise SettingsError(
+                f"TIDEGATE_DNS_UPSTREAMS={text!r}: {upstream} is no address. Use one, as in 10.0.0.2,10.0.0.3:5353."
+            ) from error
+    return upstreams
 
 
 def write_credentials(settings: Settings, keys: accounts.FirstKeys) -> None:
