@@ -268,7 +268,11 @@ def _names(endpoints: dict[str, Endpoint], zones: list[EndpointZone]) -> dict[st
 
 
 def gateway_names(region_id: str, service_ids: Iterable[str]) -> list[str]:
-    """What a gateway's certificate is for: its own host name, and every endpoint domain of its services."""
+    """What a gateway's certificate is for: its own host name, and every endpoint domain of its services.
+
+    A wildcard stands for exactly one label (RFC 6125 6.4.3), so one is needed per endpoint service; it covers the
+    zone domains too, ``<ep>-<zone>.<epsrv>.<region>.privatelink.aliyuncs.com``.
+    """
     region = require_region(region_id)
     domains = [f"*.{service_id}.{region.code}.privatelink.aliyuncs.com" for service_id in service_ids]
     return [private_host(region), *domains]

@@ -62,8 +62,6 @@ class Piece:
     elements: tuple[Element, ...] = ()
 
 
-EMPTY = Piece()
-
 NETWORK_SETS = (
     TableSet("live", ("ipv4_addr", "ipv4_addr")),
     TableSet("service", ("ipv4_addr", "inet_service"), "ipv4_addr"),

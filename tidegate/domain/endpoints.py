@@ -23,7 +23,6 @@ from tidegate.domain.refusals import (
     EndpointHasZones,
     GroupAttached,
     GroupRequired,
-    Malformed,
     NotFound,
     ZoneDuplicated,
     ZoneNotServed,
@@ -191,8 +190,3 @@ def detach_group(endpoint: Endpoint, group_id: str) -> tuple[str, ...]:
     if not rest:
         raise GroupRequired(endpoint.endpoint_id)
     return rest
-
-
-def require_endpoint_type(text: str) -> None:
-    if text != "Interface":
-        raise Malformed("EndpointType", text)
