@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import structlog
@@ -26,6 +27,7 @@ from tidegate.controller.plan import (
     plan_region,
     plan_route,
 )
+from tidegate.controller.rounds import Seen, count_per_look, look
 from tidegate.controller.vpcs import reconcile_vpc
 from tidegate.controller.world import Network, load_network, load_world
 from tidegate.domain.clusters import Cluster, decide_may_sleep
@@ -75,6 +77,7 @@ class Controller:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._retries: dict[Key, asyncio.TimerHandle] = {}
+        self._round_began, self._looked_to = clock(), ""
         self.settled = False
         """the agent that is connected now has been told the whole host"""
         self.last_error = ""
@@ -220,6 +223,8 @@ class Controller:
     async def _reconcile_network(self, vpc_id: str) -> Outcome:
         network = await asyncio.to_thread(self._read, lambda tx: load_network(tx, vpc_id))
         if network is None:
+            if self._parts.get(vpc_id) == NO_PARTS:
+                del self._parts[vpc_id]
             return Outcome("ready", "It is gone.")
         self._put_network(network, plan_network(network, self._settings.plan))
         errors = self.errors = await self._host.apply(self._config)
@@ -326,18 +331,31 @@ class Controller:
 
     async def _tick(self) -> None:
         """Statuses that failed are retried by their own timers; this is the net below them."""
-        passed_s = 0.0
         step_s = min(1.0, self._settings.resync_s)
         while True:
             await asyncio.sleep(step_s)
-            passed_s += step_s
-            try:
-                await self._let_sleep()
-            except Exception:
-                log.exception("let_sleep.failed")  # a store that cannot be written now must not end the resyncs
-            if passed_s >= self._settings.resync_s:
-                passed_s = 0.0
-                self._enqueue(WHOLE_HOST)
+            for work in (self._let_sleep, partial(self._look_around, step_s)):
+                try:
+                    await work()
+                except Exception:
+                    log.exception("tick.failed")  # a store that cannot be written now must not end the resyncs
+
+    async def _look_around(self, step_s: float) -> None:
+        """The next few VPCs; a round over all of them begins every ``resync_s``.  See ``rounds.py``."""
+        resync_s, now = self._settings.resync_s, self._clock()
+        if not self.settled or (not self._looked_to and now - self._round_began < resync_s):
+            return
+        self._round_began = self._round_began if self._looked_to else now
+        planned, plan, after = self._parts, self._settings.plan, self._looked_to
+        limit = count_per_look(len(planned), step_s, resync_s)
+        seen: Seen = await asyncio.to_thread(self._read, lambda tx: look(tx, after, limit, planned, plan))
+        self._looked_to = seen.cursor
+        for vpc_id in seen.networks:
+            self._enqueue(("network", vpc_id))
+        for cluster_id in seen.clusters:
+            self._enqueue(("cluster", cluster_id))
+        if seen.stray:
+            self._enqueue(WHOLE_HOST)
 
     def _watch_idle(self, cluster: Cluster, database: DatabaseStatus | None) -> None:
         idle = database is not None and database.phase == "ready" and database.sessions == 0 and cluster.awake
