@@ -139,7 +139,8 @@ def refuse_second(api: AlibabaClient, vpc: Json, service: str) -> str:
     names = ", ".join(endpoint["EndpointName"] or endpoint["EndpointId"] for endpoint in found)
     return (
         f"{vpc['VpcName'] or vpc['VpcId']} has an endpoint of this service already: {names} "
-        "(EndpointDuplicated, refused). It reaches every cluster of the region: tidegate cluster connect CLUSTER --endpoint ENDPOINT."
+        "(EndpointDuplicated, refused). It reaches every cluster of the region: "
+        "tidegate cluster connect CLUSTER --endpoint ENDPOINT."
     )
 
 
