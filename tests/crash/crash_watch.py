@@ -70,8 +70,22 @@ def require_undisturbed(world: World) -> None:
     world.stop()
     assert world.witness.traces() == []
     world.start()
-    assert converged(world) == crashed
+    assert list(differences(crashed, converged(world))) == []
     assert count_processes(world) == counts
+
+
+def differences(crashed: dict[str, Any], undisturbed: dict[str, Any]) -> Iterator[str]:
+    """One line per namespace and kind of thing in which two worlds differ."""
+    for name in sorted(crashed.keys() | undisturbed.keys()):
+        mine, other = crashed.get(name), undisturbed.get(name)
+        if mine is None or other is None:
+            yield f"{name}: only in the {'crashed' if other is None else 'undisturbed'} world"
+            continue
+        for kind in mine:
+            extra = [part for part in mine[kind] if part not in other[kind]]
+            missing = [part for part in other[kind] if part not in mine[kind]]
+            if extra or missing:
+                yield f"{name} {kind}: the crashed world has {extra} and lacks {missing}"
 
 
 def count_processes(world: World) -> dict[str, int]:
