@@ -49,9 +49,10 @@ class Installation:
 
 def start(settings: Settings, on_progress: Progress = lambda sentence: None) -> Installation:
     """Start what does not run yet; returns when the APIs answer and the agent is connected.  Idempotent."""
-    for folder in (settings.home, settings.run, settings.logs, settings.keys, settings.clusters):
-        _private_folder(folder)
+    _private_folder(settings.home)
     with _only_one(settings):
+        for folder in (settings.run, settings.logs, settings.keys, settings.clusters):
+            _private_folder(folder)
         _require_short_run(settings)
         _require_room(settings)
         return _start_all(settings, on_progress)
@@ -205,8 +206,8 @@ def _poll(condition: Callable[[], bool], limit_s: float) -> None:
 
 @contextlib.contextmanager
 def _only_one(settings: Settings) -> Iterator[None]:
-    """Two ``up``s, or ``up`` and ``down``, take turns."""
-    with (settings.run / "lock").open("w") as lock:
+    """Two ``up``s, or ``up`` and ``down``, take turns.  The lock lies in ``home``, because ``down`` removes ``run``."""
+    with (settings.home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -220,6 +221,13 @@ def _private_folder(folder: Path) -> None:
         ) from error
     if not os.access(folder, os.W_OK | os.X_OK) or folder.stat().st_uid != os.geteuid():
         raise InstallationError(f"{folder} belongs to somebody else. Set TIDEGATE_HOME and TIDEGATE_RUN to yours.")
+    above = folder.parent.stat()
+    if above.st_uid not in (0, os.geteuid()):
+        # Its owner could put another folder in this one's place, and be sent our secrets.
+        raise InstallationError(
+            f"{folder.parent} belongs to somebody else, who could exchange {folder.name} in it. Set TIDEGATE_HOME and "
+            "TIDEGATE_RUN to folders whose parents are yours."
+        )
 
 
 def _require_short_run(settings: Settings) -> None:

@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -228,9 +228,14 @@ class ConfigClient:
         while True:
             message = _to_client.decode(await _read_frame(reader))
             if isinstance(message, Push):
+                self._hear(message.status.errors)
                 self._on_status(message.status, message.first)
             elif self._answer and not self._answer.done():
                 self._answer.set_result(message)
+
+    def _hear(self, errors: Mapping[str, str]) -> None:
+        """What the server found by itself counts as told by an apply, so the next apply has it tried again."""
+        self._errors = {p: e for p, e in {**self._errors, **errors}.items() if e}
 
     def _lost(self, writer: asyncio.StreamWriter) -> None:
         writer.close()

@@ -87,6 +87,13 @@ class Child:
                 await _gone(pid, 3.0)
         self._record_path.unlink(missing_ok=True)
 
+    def restart(self) -> None:
+        """End the child; it is started again at once and told everything."""
+        pid = self._recorded()
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
     def leave(self) -> None:
         """Stop supervising; the child runs on."""
         for task in self._tasks:

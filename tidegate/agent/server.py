@@ -46,10 +46,12 @@ class Agent:
         make_gateway: Callable[[str, Callable[[HostStatus, bool], None]], Child],
         resolvers: Child,
         push: Callable[[HostStatus], None],
+        identify_namespace: Callable[[str], object],
     ) -> None:
         self._dataplane, self._engine = dataplane, engine
         self._make_gateway, self._resolvers = make_gateway, resolvers
-        self._push = push
+        self._push, self._identify = push, identify_namespace
+        self._remade: set[str] = set()
         self._gateways: dict[str, Child] = {}
         self._regional: dict[str, HostConfig] = {}
         self._errors: dict[str, str] = {}
@@ -77,6 +79,8 @@ class Agent:
             await asyncio.sleep(DRIFT_LOOK_S)
             region_id = await self._apply_again("regions", region_id, self._dataplane.apply_region)
             vpc_id = await self._apply_again("networks", vpc_id, self._dataplane.apply_network)
+            if self._remade and not self._applying:
+                await self._move_children()
 
     async def _apply_again(self, section: str, before: str, apply_part: Callable[[Any], bool]) -> str:
         """Apply the part whose turn it is, unchanged; returns its key.
@@ -86,8 +90,35 @@ class Agent:
         parts: Mapping[str, Any] = getattr(self._config, section)
         key = min((key for key in parts if key > before), default=min(parts, default=""))
         if key and not self._applying:
-            await self._in_kernel(self._try, f"{section}/{key}", apply_part, parts[key])
+            part = f"{section}/{key}"
+            known = self._errors.get(part, "")
+            await self._in_kernel(self._apply_in_namespace, part, apply_part, parts[key])
+            if self._errors.get(part, "") != known:
+                self._push(HostStatus(errors={part: self._errors.get(part, "")}))
         return key
+
+    def _apply_in_namespace(self, part: str, apply_part: Callable[[Any], bool], config: Any) -> None:
+        """Apply, and notice a namespace that had to be made anew: whoever listened in the old one hears nothing now."""
+        before = self._identify(config.namespace)
+        self._try(part, apply_part, config)
+        if before is not None and before != self._identify(config.namespace):
+            self._remade.add(part)
+
+    async def _move_children(self) -> None:
+        """Resolvers open their sockets again, gateways and databases start again, in the namespaces that are new."""
+        remade, self._remade = self._remade, set()
+        log.warning("namespaces.remade", parts=sorted(remade))
+        vpc_ids = {part.partition("/")[2] for part in remade if part.startswith("networks/")}
+        region_ids = {part.partition("/")[2] for part in remade if part.startswith("regions/")}
+        if vpc_ids:
+            resolvers = {k: v for k, v in self._config.resolvers.items() if k not in vpc_ids}
+            await self._resolvers.apply(HostConfig(resolvers=resolvers, names=self._config.names))
+            await self._tell_resolvers(self._config)
+        for region_id in region_ids & set(self._gateways):
+            self._gateways[region_id].restart()
+        for cluster_id, database in self._config.databases.items():
+            if database.region_id in region_ids and not database.deleted:
+                self._try(f"databases/{cluster_id}", self._engine.set_database, cluster_id, database)
 
     async def apply(self, old: HostConfig, new: HostConfig, delta: Delta) -> dict[str, str]:
         """Everything is tried; one part's failure is that part's error, and is tried again by the next apply."""
@@ -148,11 +179,11 @@ class Agent:
 
     def _put_regions(self, delta: Delta) -> None:
         for region_id, region in delta.put.regions.items():
-            self._try(f"regions/{region_id}", self._dataplane.apply_region, region)
+            self._apply_in_namespace(f"regions/{region_id}", self._dataplane.apply_region, region)
 
     def _put_networks(self, delta: Delta) -> None:
         for vpc_id, network in delta.put.networks.items():
-            self._try(f"networks/{vpc_id}", self._dataplane.apply_network, network)
+            self._apply_in_namespace(f"networks/{vpc_id}", self._dataplane.apply_network, network)
 
     def _drop_networks(self, delta: Delta) -> None:
         for vpc_id in delta.drop.get("networks", ()):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
@@ -32,13 +31,7 @@ async def _resolvers(settings: Settings) -> None:
         with namespaces.inside(namespace):
             return bind_socket(kind, address, port)
 
-    def identify(namespace: str) -> object:
-        try:
-            return Path(namespaces.path(namespace)).stat().st_ino
-        except OSError:
-            return None
-
-    dns = DnsServer(open_socket, asyncio.get_running_loop(), identify_namespace=identify)
+    dns = DnsServer(open_socket, asyncio.get_running_loop(), identify_namespace=namespaces.identify)
     registry = CollectorRegistry()
     registry.register(ResolverCollector(dns.counts))
     server = ConfigServer(child_socket(settings.run, "resolvers"), ResolverApplier(dns))

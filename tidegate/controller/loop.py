@@ -92,6 +92,11 @@ class Controller:
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._resolve, kind, resource_id)
 
+    def replan(self, plan: PlanSettings) -> None:
+        """Other settings, or renewed certificates: plan everything anew."""
+        self._settings = replace(self._settings, plan=plan)
+        self._enqueue(WHOLE_HOST)
+
     def host_changed(self, status: HostStatus, *, first: bool) -> None:
         """The agent's push.  ``first``: a new agent, which knows nothing and has told everything."""
         if first:

@@ -35,8 +35,8 @@ class PlanSettings:
     upstreams: tuple[str, ...] = ()
     tls: TlsMode = "offered"
     cluster_memory_bytes: int = 2 << 30
-    certificates: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """region id -> (certificate path, key path) of its gateway"""
+    certificates: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    """region id -> (certificate path, key path, digest of the certificate) of its gateway"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def plan_region(region_id: str, clusters: Iterable[Cluster]) -> RegionConfig:
 
 
 def plan_gateway(region_id: str, settings: PlanSettings) -> GatewayConfig:
-    certificate, key = settings.certificates.get(region_id, ("", ""))
+    certificate, key, digest = settings.certificates.get(region_id, ("", "", ""))
     return GatewayConfig(
         region_id=region_id,
         namespace=region_id,
@@ -121,6 +121,7 @@ def plan_gateway(region_id: str, settings: PlanSettings) -> GatewayConfig:
         tls=settings.tls if certificate else "not_offered",
         certificate_path=certificate,
         key_path=key,
+        certificate_digest=digest,
     )
 
 

@@ -19,6 +19,8 @@ class GatewayConfig:
     tls: TlsMode = "offered"
     certificate_path: str = ""
     key_path: str = ""
+    certificate_digest: str = ""
+    """changes with the certificate's content, so that a renewed one is taken up; the gateway does not read it"""
     server_version: str = "8.0.11-TiDB-v8.5.4"
     login_timeout_s: float = 10.0
     wake_timeout_s: float = 30.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 from tidegate.agent.config import HostConfig, HostStatus, diff
@@ -41,7 +42,7 @@ def database(cluster_id: str, **more: Any) -> DatabaseConfig:
 
 
 def build_agent(recorder: Recorder, pushed: list[HostStatus]) -> Agent:
-    return Agent(recorder, recorder, lambda *_: recorder, recorder, pushed.append)  # type: ignore[arg-type]
+    return Agent(recorder, recorder, lambda *_: recorder, recorder, pushed.append, lambda name: 1)  # type: ignore[arg-type]
 
 
 async def move(agent: Agent, old: HostConfig, new: HostConfig) -> dict[str, str]:
@@ -89,7 +90,7 @@ def test_what_would_not_go_is_tried_again() -> None:
     async def scene() -> None:
         recorder = Recorder()
         agent = build_agent(recorder, [])
-        network: Any = "vpc-1"
+        network: Any = SimpleNamespace(namespace="vpc-1")
         there = HostConfig(networks={"vpc-1": network})
         await move(agent, HostConfig(), there)
         recorder.stuck = True

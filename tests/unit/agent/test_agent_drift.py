@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tidegate.agent import server
-from tidegate.agent.config import HostConfig, diff
+from tidegate.agent.config import HostConfig, HostStatus, diff
 
 
 class Recorder:
@@ -16,6 +17,8 @@ class Recorder:
 
     def __init__(self) -> None:
         self.applied: list[str] = []
+        self.heard: list[list[str]] = []
+        self.trouble = ""
         self.told = asyncio.Event()
         self.answer = asyncio.Event()
         self.answer.set()
@@ -26,6 +29,8 @@ class Recorder:
 
     def apply_network(self, config: Any) -> bool:
         self.applied.append(f"network {config}")
+        if self.trouble:
+            raise RuntimeError(self.trouble)
         return False
 
     def remove_network(self, vpc_id: str) -> None:
@@ -39,20 +44,34 @@ class Recorder:
         return {}
 
     async def apply(self, config: HostConfig) -> dict[str, str]:
+        self.heard.append(sorted(config.resolvers))
         self.told.set()
         await self.answer.wait()
         return {}
 
 
+class Part(str):
+    """A configuration that is only its name, which is its namespace's too."""
+
+    __slots__ = ()
+
+    @property
+    def namespace(self) -> str:
+        return str(self)
+
+
 def config(*vpc_ids: str, regions: tuple[str, ...] = ()) -> HostConfig:
-    networks: dict[str, Any] = {vpc_id: vpc_id for vpc_id in vpc_ids}
+    networks: dict[str, Any] = {vpc_id: Part(vpc_id) for vpc_id in vpc_ids}
     resolvers: dict[str, Any] = dict(networks)
-    return HostConfig(networks=networks, resolvers=resolvers, regions={region: region for region in regions})  # type: ignore[misc]
+    return HostConfig(networks=networks, resolvers=resolvers, regions={region: Part(region) for region in regions})  # type: ignore[misc]
 
 
-def build_agent(recorder: Recorder) -> server.Agent:
-    push = lambda status: None  # noqa: E731
-    return server.Agent(recorder, recorder, lambda *_: recorder, recorder, push)  # type: ignore[arg-type]
+def build_agent(
+    recorder: Recorder,
+    push: Callable[[HostStatus], None] = lambda status: None,
+    identify: Callable[[str], object] = lambda name: 1,
+) -> server.Agent:
+    return server.Agent(recorder, recorder, lambda *_: recorder, recorder, push, identify)  # type: ignore[arg-type]
 
 
 async def until(recorder: Recorder, *wanted: str) -> None:
@@ -100,6 +119,45 @@ def test_a_network_that_is_being_dropped_does_not_come_back(monkeypatch: pytest.
         recorder.answer.set()
         assert await dropping == {}
         assert recorder.applied == ["remove vpc-1"]
+        agent.leave()
+
+    asyncio.run(scene())
+
+
+def test_what_a_look_finds_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status said that all is well while a VPC could not be mended."""
+    monkeypatch.setattr(server, "DRIFT_LOOK_S", 0.001)
+
+    async def scene() -> None:
+        recorder, pushed = Recorder(), asyncio.Queue[HostStatus]()
+        agent = build_agent(recorder, pushed.put_nowait)
+        wanted = config("vpc-1")
+        agent.start()
+        await agent.apply(HostConfig(), wanted, diff(HostConfig(), wanted))
+        recorder.trouble = "nft said no"
+        assert (await asyncio.wait_for(pushed.get(), 5)).errors == {"networks/vpc-1": "nft said no"}
+        recorder.trouble = ""
+        assert (await asyncio.wait_for(pushed.get(), 5)).errors == {"networks/vpc-1": ""}
+        agent.leave()
+
+    asyncio.run(scene())
+
+
+def test_resolvers_move_to_a_namespace_that_was_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drift mended the rules of a deleted VPC, but its resolver went on listening in the dead namespace."""
+    monkeypatch.setattr(server, "DRIFT_LOOK_S", 0.001)
+
+    async def scene() -> None:
+        recorder = Recorder()
+        inodes = iter(range(10_000))
+        agent = build_agent(recorder, identify=lambda name: next(inodes))
+        wanted = config("vpc-1", "vpc-2")
+        agent.start()
+        await agent.apply(HostConfig(), wanted, diff(HostConfig(), wanted))
+        recorder.heard.clear()
+        async with asyncio.timeout(5):
+            while ["vpc-2"] not in recorder.heard or recorder.heard[-1] != ["vpc-1", "vpc-2"]:
+                await asyncio.sleep(0.001)
         agent.leave()
 
     asyncio.run(scene())
