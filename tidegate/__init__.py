@@ -8,7 +8,7 @@ Python decides, the kernel moves bytes.  The rooms, from the inside out::
     dataplane gateway dns engine   the four that touch the world; each imports domain only
     agent                       one per host: holds the four, takes a whole HostConfig
     api cli                     the clouds' faces, and ours
-    app.py                      the one file that builds concrete parts and hands them on
+    app                         the one room that builds concrete parts and hands them on
 
 ``docs/glossary.md`` has one word per thing; ``docs/decisions/`` has the reasons.
 """

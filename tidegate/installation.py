@@ -28,6 +28,8 @@ from tidegate.settings import Settings
 
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 10.0
+LEAST_ROOM_BYTES = 4 << 20
+"""for the store, its write-ahead log, keys and the first lines of each log; not for any cluster's data"""
 SERVICES = ("agent", "serve")
 Progress = Callable[[str], None]
 
@@ -47,15 +49,13 @@ class Installation:
 
 def start(settings: Settings, on_progress: Progress = lambda sentence: None) -> Installation:
     """Start what does not run yet; returns when the APIs answer and the agent is connected.  Idempotent."""
-    for folder in (settings.home, settings.run, settings.logs, settings.keys, settings.clusters):
-        _private_folder(folder)
+    _private_folder(settings.home)
     with _only_one(settings):
+        for folder in (settings.run, settings.logs, settings.keys, settings.clusters):
+            _private_folder(folder)
         _require_short_run(settings)
-        for service in SERVICES:
-            if _pid(settings, service) is None:
-                on_progress(f"Starting {service}")
-                _spawn(settings, service)
-        return _wait_ready(settings)
+        _require_room(settings)
+        return _start_all(settings, on_progress)
 
 
 def stop(settings: Settings, on_progress: Progress = lambda sentence: None) -> None:
@@ -157,15 +157,25 @@ def _cleanup(settings: Settings) -> None:
         raise InstallationError(f"Not everything could be taken away (our side): {_last_line(done.stderr)}")
 
 
-def _wait_ready(settings: Settings) -> Installation:
-    """Raises :class:`InstallationError` with the last line of the log of whoever ended early."""
+def _start_all(settings: Settings, on_progress: Progress) -> Installation:
+    """Start each service that is not there, once, and wait until all is ready.
+
+    Also what ends while we wait: a process that was killed just before us lives on for a moment.  Raises
+    :class:`InstallationError` with the last line of the log of one that we started and that ended early.
+    """
     deadline = time.monotonic() + START_LIMIT_S
     reason = "it did not answer"
+    started: set[str] = set()
     while time.monotonic() < deadline:
         for service in SERVICES:
-            if _pid(settings, service) is None:
+            if _pid(settings, service) is not None:
+                continue
+            if service in started:
                 said = _last_line(_log(settings, service).read_text(errors="replace")[-4000:])
                 raise InstallationError(f"{service} did not start: {said}")
+            on_progress(f"Starting {service}")
+            _spawn(settings, service)
+            started.add(service)
         running = describe(settings)
         if running:
             ready, reason = _ask(running)
@@ -196,8 +206,8 @@ def _poll(condition: Callable[[], bool], limit_s: float) -> None:
 
 @contextlib.contextmanager
 def _only_one(settings: Settings) -> Iterator[None]:
-    """Two ``up``s, or ``up`` and ``down``, take turns."""
-    with (settings.run / "lock").open("w") as lock:
+    """Two ``up``s, or ``up`` and ``down``, take turns.  The lock lies in ``home``, because ``down`` removes ``run``."""
+    with (settings.home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -211,6 +221,13 @@ def _private_folder(folder: Path) -> None:
         ) from error
     if not os.access(folder, os.W_OK | os.X_OK) or folder.stat().st_uid != os.geteuid():
         raise InstallationError(f"{folder} belongs to somebody else. Set TIDEGATE_HOME and TIDEGATE_RUN to yours.")
+    above = folder.parent.stat()
+    if above.st_uid not in (0, os.geteuid()):
+        # Its owner could put another folder in this one's place, and be sent our secrets.
+        raise InstallationError(
+            f"{folder.parent} belongs to somebody else, who could exchange {folder.name} in it. Set TIDEGATE_HOME and "
+            "TIDEGATE_RUN to folders whose parents are yours."
+        )
 
 
 def _require_short_run(settings: Settings) -> None:
@@ -218,6 +235,17 @@ def _require_short_run(settings: Settings) -> None:
         raise InstallationError(
             f"{settings.run} is too long for the sockets in it (107 bytes). Set TIDEGATE_RUN to a shorter folder."
         )
+
+
+def _require_room(settings: Settings) -> None:
+    """A process that meets a full disk cannot even write into its log why it ended."""
+    for folder in (settings.home, settings.run):
+        disk = os.statvfs(folder)
+        if disk.f_bavail * disk.f_frsize < LEAST_ROOM_BYTES:
+            raise InstallationError(
+                f"No space left on the disk of {folder}: it has less than {LEAST_ROOM_BYTES >> 20} MiB. "
+                "Make room, or set TIDEGATE_HOME and TIDEGATE_RUN to folders on other disks."
+            )
 
 
 def _log(settings: Settings, service: str) -> Path:

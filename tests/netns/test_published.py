@@ -228,6 +228,7 @@ def test_what_cuts_running_connections(pair: World, running: object, cut: str) -
 
 
 def test_published_again_flows_again(pair: World, service: Server) -> None:
+    """Between the two the provider has no route, and must not say so: `reaches` would fail on a refusal aloud."""
     pair.plane.apply_network(replace(PUBLISHER, publications=()))
     assert not pair.place("app").reaches(TO_SERVICE.address, 8080)
     pair.plane.apply_network(PUBLISHER)

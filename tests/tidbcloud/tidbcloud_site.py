@@ -1,4 +1,4 @@
-"""What a user of TiDB Cloud has in hand: ``requests`` with digest authentication, and PyMySQL on the public endpoint."""
+"""What a user of TiDB Cloud has in hand: ``requests`` with digest, and PyMySQL on the public endpoint."""
 
 from __future__ import annotations
 

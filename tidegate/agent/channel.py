@@ -20,7 +20,7 @@ import contextlib
 import itertools
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -200,6 +200,7 @@ class ConfigClient:
         self._errors: dict[str, str] = {}
         self._numbers = itertools.count(1)
         self._replies: dict[int, asyncio.Future[SqlReply]] = {}
+        self._exchanges = 0
 
     @property
     def connected(self) -> bool:
@@ -217,22 +218,31 @@ class ConfigClient:
             self._on_state("connected")
             try:
                 await self._listen(reader)
-            except (asyncio.IncompleteReadError, ConnectionError, ChannelError):
+            except (asyncio.IncompleteReadError, ConnectionError):
                 pass
+            except (ChannelError, msgspec.MsgspecError) as error:
+                log.error("channel.protocol", socket=str(self._path), reason=str(error))
+                await asyncio.sleep(retry_s)
             finally:
                 self._lost(writer)
 
     async def apply(self, config: HostConfig) -> dict[str, str]:
-        """Make the server have ``config`` or a newer one; returns what is not well.  Raises ChannelError."""
-        self._wanted = config
+        """Make the server have ``config`` or a newer one; returns what is not well.  Raises ChannelError.
+
+        What the server has already is not sent again, unless something there is not well: then an empty difference
+        has it try those parts once more.
+        """
+        self._wanted, begun = config, self._exchanges
         async with self._turn:
-            if self._sent is self._wanted and self._revision != WHOLE:
-                return self._errors
+            if self._writer is None:
+                raise ChannelError(f"nobody answers at {self._path}")
             wanted = self._wanted
             delta = diff(self._sent, wanted)
-            if self._revision != WHOLE and delta.empty:
+            tried = not self._errors or self._exchanges > begun
+            if self._revision != WHOLE and delta.empty and tried:
                 self._sent = wanted
                 return self._errors
+            self._exchanges += 1
             answer = await self._exchange(Apply(self._revision, secrets.token_hex(8), delta))
             if not answer.accepted:
                 answer = await self._exchange(Apply(WHOLE, secrets.token_hex(8), Delta(wanted)))
@@ -269,6 +279,7 @@ class ConfigClient:
         while True:
             message = _to_client.decode(await _read_frame(reader))
             if isinstance(message, Push):
+                self._hear(message.status.errors)
                 self._on_status(message.status, message.first)
             elif isinstance(message, Reply):
                 waiting = self._replies.get(message.number)
@@ -276,6 +287,10 @@ class ConfigClient:
                     waiting.set_result(message.reply)
             elif self._answer and not self._answer.done():
                 self._answer.set_result(message)
+
+    def _hear(self, errors: Mapping[str, str]) -> None:
+        """What the server found by itself counts as told by an apply, so the next apply has it tried again."""
+        self._errors = {p: e for p, e in {**self._errors, **errors}.items() if e}
 
     def _lost(self, writer: asyncio.StreamWriter) -> None:
         writer.close()

@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -47,6 +47,7 @@ class Child:
         self._connected = asyncio.Event()
         self._client = ConfigClient(child_socket(run, name), on_status, on_state=self._on_state)
         self._process: subprocess.Popen[bytes] | None = None
+        self._waited_since_s: float | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._telling: set[asyncio.Task[None]] = set()
 
@@ -58,12 +59,19 @@ class Child:
         """Tell the child; returns what is not well: ``section/key`` or, for the child itself, ``""``."""
         self._wanted = config
         try:
-            await asyncio.wait_for(self._connected.wait(), CONNECT_LIMIT_S)
+            await asyncio.wait_for(self._connected.wait(), self._patience_s())
             return await self._client.apply(config)
         except TimeoutError:
             return {"": f"{self.name} has not started within {CONNECT_LIMIT_S:g} s; see {self._log_path}."}
         except ChannelError as error:
             return {"": f"{self.name} went away ({error}) and is started again; see {self._log_path}."}
+
+    def _patience_s(self) -> float:
+        """What is left of CONNECT_LIMIT_S since somebody first waited: a child that cannot start delays others once."""
+        now_s = asyncio.get_running_loop().time()
+        if self._waited_since_s is None or self._connected.is_set():
+            self._waited_since_s = now_s
+        return max(0.0, self._waited_since_s + CONNECT_LIMIT_S - now_s)
 
     async def stop(self) -> None:
         """End the child, politely first."""
@@ -79,6 +87,13 @@ class Child:
                 await _gone(pid, 3.0)
         self._record_path.unlink(missing_ok=True)
 
+    def restart(self) -> None:
+        """End the child; it is started again at once and told everything."""
+        pid = self._recorded()
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
     def leave(self) -> None:
         """Stop supervising; the child runs on."""
         for task in self._tasks:
@@ -88,7 +103,7 @@ class Child:
         loop, attempt = asyncio.get_running_loop(), 0
         while True:
             started = loop.time()
-            pid = self._recorded() or self._spawn()
+            pid = self._recorded() or self._unrecorded() or self._spawn()
             await _gone(pid, None)
             status = self._process.wait() if self._process else None
             log.warning("child.ended", child=self.name, pid=pid, status=status)
@@ -108,12 +123,24 @@ class Child:
                 start_new_session=True,
             )
         pid = self._process.pid
-        # Killed between start and record, the successor starts a second one, which takes the first one's socket over:
-        # the first notices (`ConfigServer` is replaced) and both listen on one port until `down`. Hence at once.
+        self._record(pid)
+        log.info("child.started", child=self.name, pid=pid)
+        return pid
+
+    def _record(self, pid: int) -> None:
         temporary = self._record_path.with_suffix(".new")
         temporary.write_text(json.dumps({"pid": pid, "start": process_start(pid)}))
         temporary.replace(self._record_path)
-        log.info("child.started", child=self.name, pid=pid)
+
+    def _unrecorded(self) -> int | None:
+        """The child of a predecessor that was killed between starting and recording it.
+
+        A second one would take its control socket over but not its port, and could never serve.
+        """
+        pid = find_process(self._argv, {"TIDEGATE_RUN": str(self._run)})
+        if pid is not None:
+            self._record(pid)
+            log.info("child.found", child=self.name, pid=pid)
         return pid
 
     def _recorded(self) -> int | None:
@@ -147,6 +174,21 @@ class Child:
     @property
     def _log_path(self) -> Path:
         return self._logs / f"{self.name}.log"
+
+
+def find_process(argv: Sequence[str], environment: Mapping[str, str]) -> int | None:
+    """A living process of our user's with this command line and at least these variables."""
+    line = b"".join(os.fsencode(word) + b"\0" for word in argv)
+    wanted = {os.fsencode(f"{name}={value}") for name, value in environment.items()}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            if entry.stat().st_uid != os.geteuid() or (entry / "cmdline").read_bytes() != line:
+                continue
+            if wanted <= set((entry / "environ").read_bytes().split(b"\0")) and process_start(int(entry.name)):
+                return int(entry.name)
+    return None
 
 
 def child_socket(run: Path, name: str) -> Path:

@@ -8,8 +8,8 @@ has, and the whole when the agent has another one.  So a pass costs what changed
 
     controller                                agent
     HostConfig A --diff--> HostConfig B
-        apply(base=A.revision, delta) ------> has A?  yes: A + delta = B, converge the changed parts
-                                              no:  answers "resync" <- the controller sends all of B
+        Apply(base=A's, delta) -------------> has A?  yes: A + delta = B, converge the changed parts
+                                              no:  not accepted <- the controller sends all of B
         <------------------ outcome per part, then status pushes as things happen
 """
 

@@ -32,6 +32,8 @@ DRIFT_LOOK_S = 2.0
 QUESTIONS_AT_ONCE = 16
 """each may wait for its database to start"""
 OF_RESOLVERS = ("resolvers", "names")
+SWEPT = "networks/"
+"""the part that stands for what a predecessor left behind"""
 
 
 class Agent:
@@ -47,14 +49,18 @@ class Agent:
         make_gateway: Callable[[str, Callable[[HostStatus, bool], None]], Child],
         resolvers: Child,
         push: Callable[[HostStatus], None],
+        identify_namespace: Callable[[str], object],
     ) -> None:
         self._dataplane, self._engine = dataplane, engine
         self._make_gateway, self._resolvers = make_gateway, resolvers
-        self._push = push
+        self._push, self._identify = push, identify_namespace
+        self._remade: set[str] = set()
         self._gateways: dict[str, Child] = {}
         self._regional: dict[str, HostConfig] = {}
         self._errors: dict[str, str] = {}
+        self._gone: set[str] = set()
         self._swept = False
+        self._applying = False
         self._config = HostConfig()
         self._watching: asyncio.Task[None] | None = None
         self._kernel = ThreadPoolExecutor(1, thread_name_prefix="dataplane")
@@ -68,24 +74,68 @@ class Agent:
     # the Applier
 
     def status(self) -> HostStatus:
-        return HostStatus(databases=self._engine.statuses(), errors=dict(self._errors))
+        return HostStatus(self._engine.statuses(), tuple(sorted(self._gone)), dict(self._errors))
 
     async def _watch_drift(self) -> None:
-        """Apply one unchanged network again every few seconds, in turn: somebody may have deleted a link or a rule."""
-        turn = ""
+        """Look at one region and one network every few seconds, in turn: somebody may have deleted a link or a rule."""
+        region_id = vpc_id = ""
         while True:
             await asyncio.sleep(DRIFT_LOOK_S)
-            later = sorted(vpc_id for vpc_id in self._config.networks if vpc_id > turn)
-            turn = later[0] if later else ""
-            if turn:
-                network = self._config.networks[turn]
-                await self._in_kernel(self._try, f"networks/{turn}", self._dataplane.apply_network, network)
+            region_id = await self._apply_again("regions", region_id, self._dataplane.apply_region)
+            vpc_id = await self._apply_again("networks", vpc_id, self._dataplane.apply_network)
+            if self._remade and not self._applying:
+                await self._move_children()
+
+    async def _apply_again(self, section: str, before: str, apply_part: Callable[[Any], bool]) -> str:
+        """Apply the part whose turn it is, unchanged; returns its key.
+
+        Not during an apply: what we have then is no longer wanted, and would bring back what was just dropped.
+        """
+        parts: Mapping[str, Any] = getattr(self._config, section)
+        key = min((key for key in parts if key > before), default=min(parts, default=""))
+        if key and not self._applying:
+            part = f"{section}/{key}"
+            known = self._errors.get(part, "")
+            await self._in_kernel(self._apply_in_namespace, part, apply_part, parts[key])
+            if self._errors.get(part, "") != known:
+                self._push(HostStatus(errors={part: self._errors.get(part, "")}))
+        return key
+
+    def _apply_in_namespace(self, part: str, apply_part: Callable[[Any], bool], config: Any) -> None:
+        """Apply, and notice a namespace that had to be made anew: whoever listened in the old one hears nothing now."""
+        before = self._identify(config.namespace)
+        self._try(part, apply_part, config)
+        if before is not None and before != self._identify(config.namespace):
+            self._remade.add(part)
+
+    async def _move_children(self) -> None:
+        """Resolvers open their sockets again, gateways and databases start again, in the namespaces that are new."""
+        remade, self._remade = self._remade, set()
+        log.warning("namespaces.remade", parts=sorted(remade))
+        vpc_ids = {part.partition("/")[2] for part in remade if part.startswith("networks/")}
+        region_ids = {part.partition("/")[2] for part in remade if part.startswith("regions/")}
+        if vpc_ids:
+            resolvers = {k: v for k, v in self._config.resolvers.items() if k not in vpc_ids}
+            await self._resolvers.apply(HostConfig(resolvers=resolvers, names=self._config.names))
+            await self._tell_resolvers(self._config)
+        for region_id in region_ids & set(self._gateways):
+            self._gateways[region_id].restart()
+        for cluster_id, database in self._config.databases.items():
+            if database.region_id in region_ids and not database.deleted:
+                self._try(f"databases/{cluster_id}", self._engine.set_database, cluster_id, database)
 
     async def apply(self, old: HostConfig, new: HostConfig, delta: Delta) -> dict[str, str]:
         """Everything is tried; one part's failure is that part's error, and is tried again by the next apply."""
+        self._applying = True
+        try:
+            return await self._apply(old, new, delta)
+        finally:
+            self._applying = False
+
+    async def _apply(self, old: HostConfig, new: HostConfig, delta: Delta) -> dict[str, str]:
         delta = _with_failed_parts(delta, new, self._errors)
         await self._in_kernel(self._put_regions, delta)
-        self._put_databases(delta)
+        self._put_databases(old, delta)
         await self._tell_gateways(old, new, delta)
         await self._in_kernel(self._put_networks, delta)
         if _touches(delta, OF_RESOLVERS) or any(part.startswith("resolvers/") for part in self._errors):
@@ -95,7 +145,7 @@ class Agent:
         if not self._swept:
             await self._in_kernel(self._sweep, new)
             await asyncio.to_thread(self._sweep_databases, new)
-            self._swept = True
+            self._swept = SWEPT not in self._errors
         return dict(self._errors)
 
     async def ask(self, cluster_id: str, task: SqlTask) -> SqlReply:
@@ -125,6 +175,8 @@ class Agent:
                     return
 
     def database_gone(self, cluster_id: str) -> None:
+        """Kept until the controller no longer names it: it may be away now, and must be told when it comes."""
+        self._gone.add(cluster_id)
         self._push(HostStatus(removed_databases=(cluster_id,)))
 
     def gateway_spoke(self, status: HostStatus, first: bool) -> None:
@@ -136,11 +188,11 @@ class Agent:
 
     def _put_regions(self, delta: Delta) -> None:
         for region_id, region in delta.put.regions.items():
-            self._try(f"regions/{region_id}", self._dataplane.apply_region, region)
+            self._apply_in_namespace(f"regions/{region_id}", self._dataplane.apply_region, region)
 
     def _put_networks(self, delta: Delta) -> None:
         for vpc_id, network in delta.put.networks.items():
-            self._try(f"networks/{vpc_id}", self._dataplane.apply_network, network)
+            self._apply_in_namespace(f"networks/{vpc_id}", self._dataplane.apply_network, network)
 
     def _drop_networks(self, delta: Delta) -> None:
         for vpc_id in delta.drop.get("networks", ()):
@@ -149,18 +201,23 @@ class Agent:
             self._try(f"regions/{region_id}", self._dataplane.remove_region, region_id)
 
     def _sweep(self, config: HostConfig) -> None:
-        self._try("networks/", self._dataplane.sweep, frozenset(config.networks), frozenset(config.regions))
+        self._try(SWEPT, self._dataplane.sweep, frozenset(config.networks), frozenset(config.regions))
 
     def _sweep_databases(self, config: HostConfig) -> None:
         unused = self._engine.sweep(config.databases)
         if unused:
             log.warning("databases.unknown", clusters=unused, reason="Their data is kept, their servers are stopped.")
 
-    def _put_databases(self, delta: Delta) -> None:
+    def _put_databases(self, old: HostConfig, delta: Delta) -> None:
         for cluster_id, database in delta.put.databases.items():
-            self._try(f"databases/{cluster_id}", self._engine.set_database, cluster_id, database)
+            wish = None if database.deleted else database
+            self._try(f"databases/{cluster_id}", self._engine.set_database, cluster_id, wish)
         for cluster_id in delta.drop.get("databases", ()):
-            self._try(f"databases/{cluster_id}", self._engine.set_database, cluster_id, None)
+            self._gone.discard(cluster_id)
+            self._note(f"databases/{cluster_id}", None)
+            if not old.databases[cluster_id].deleted:
+                forgotten = replace(old.databases[cluster_id], running=False)
+                self._try(f"databases/{cluster_id}", self._engine.set_database, cluster_id, forgotten)
 
     async def _tell_resolvers(self, new: HostConfig) -> None:
         errors = await self._resolvers.apply(HostConfig(resolvers=new.resolvers, names=new.names))
@@ -264,14 +321,15 @@ def _regions_of(delta: Delta, old: HostConfig) -> set[str]:
 
 
 def _with_failed_parts(delta: Delta, new: HostConfig, errors: Mapping[str, str]) -> Delta:
-    """What failed before is tried again with each apply, although it did not change."""
+    """What failed before is tried again with each apply, although it did not change; so is what would not go."""
     again: dict[str, dict[str, Any]] = {}
+    drop = dict(delta.drop)
     for part in errors:
         section, _, key = part.partition("/")
         known = getattr(new, section, {})
-        if key in known and key not in getattr(delta.put, section):
+        if key in known:
             again.setdefault(section, {})[key] = known[key]
-    if not again:
-        return delta
-    put = {section: {**getattr(delta.put, section), **parts} for section, parts in again.items()}
-    return replace(delta, put=replace(delta.put, **put))
+        elif key and section in ("networks", "regions"):
+            drop[section] = tuple(dict.fromkeys((*drop.get(section, ()), key)))
+    put = {section: {**parts, **getattr(delta.put, section)} for section, parts in again.items()}
+    return Delta(replace(delta.put, **put), drop)

@@ -105,6 +105,13 @@ class NamedNamespaces:
             return frozenset()
         return frozenset(n.removeprefix(self._prefix) for n in found if n.startswith(self._prefix))
 
+    def identify(self, name: str) -> object:
+        """A value that changes when the namespace of this name is made anew; None while there is none."""
+        try:
+            return _inode(self.path(name))
+        except OSError:
+            return None
+
     def create(self, name: str) -> None:
         path = self.path(name)
         with self._lock:

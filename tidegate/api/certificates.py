@@ -95,15 +95,6 @@ def ensure_certificate(
     return certificate_path, key_path
 
 
-def wildcard_beside(domain: str) -> str:
-    """The wildcard that covers ``domain`` and its siblings: ``ep-1.S.R.privatelink...`` -> ``*.S.R.privatelink...``.
-
-    A wildcard stands for exactly one label (RFC 6125 6.4.3), so one is needed per endpoint service; it covers the
-    zone domains too, ``<ep>-<zone>.<epsrv>.<region>.privatelink.aliyuncs.com``.
-    """
-    return "*." + domain.partition(".")[2]
-
-
 def parse_sans(sans: Iterable[str]) -> tuple[x509.GeneralName, ...]:
     """Sorted, without repetition; addresses become IP entries.  Raises :class:`CertificateError` if empty or bad."""
     names: dict[str, x509.GeneralName] = {}

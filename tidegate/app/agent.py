@@ -43,6 +43,7 @@ async def _agent(settings: Settings, namespaces: NamedNamespaces) -> None:
         engine,
         make_gateway=lambda region_id, heard: _child(settings, f"gateway-{region_id}", ["gateway", region_id], heard),
         resolvers=_child(settings, "resolvers", ["resolvers"]),
+        identify_namespace=namespaces.identify,
         push=lambda status: server.push(status),  # noqa: PLW0108 - server is made below
     )
     server = ConfigServer(settings.agent_socket, agent, agent.ask)

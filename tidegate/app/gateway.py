@@ -57,8 +57,13 @@ async def _gateway(settings: Settings, region_id: str) -> None:
         waiting[:] = [listener]
 
     async def start(config: GatewayConfig) -> Gateway:
-        gateway = Gateway(config, directory, flow_log, registry=registry)
-        await gateway.start(_listening(config))
+        listener = _listening(config)  # first: a gateway that cannot listen must leave nothing in the registry
+        try:
+            gateway = Gateway(config, directory, flow_log, registry=registry)
+        except BaseException:
+            listener.close()
+            raise
+        await gateway.start(listener)
         gateways.append(gateway)
         if waiting:
             gateway.open_public(waiting.pop())
@@ -89,9 +94,13 @@ def public_socket(run: Path, region_id: str) -> Path:
 
 def _listening(config: GatewayConfig) -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((config.address, config.port))
-    sock.listen(4096)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((config.address, config.port))
+        sock.listen(4096)
+    except BaseException:
+        sock.close()
+        raise
     return sock
 
 

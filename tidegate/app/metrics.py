@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from tidegate.store.store import Store
+if TYPE_CHECKING:  # each process imports its own parts only
+    from tidegate.dns.server import Counts
+    from tidegate.store.store import Store
 
 WRITE_EVERY_S = 5.0
 
@@ -33,8 +37,19 @@ class ResourceCollector(Collector):
         yield family
 
 
+class ResolverCollector(Collector):
+    """What the resolvers have counted since their start."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        for name, value in asdict(self._counts).items():
+            yield CounterMetricFamily(f"tidegate_dns_{name}", f"Resolvers: {name.replace('_', ' ')}", value=value)
+
+
 class FileCollector(Collector):
-    """The metrics of gateways, read from the files they write: no port inside the provider's namespaces."""
+    """The metrics of gateways and resolvers, read from the files they write: no port inside their namespaces."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from pathlib import Path
+
+from prometheus_client import CollectorRegistry
 
 from tidegate.agent.appliers import ResolverApplier
 from tidegate.agent.channel import ConfigServer
 from tidegate.agent.child import child_socket
 from tidegate.agent.world import open_namespaces
+from tidegate.app.metrics import ResolverCollector, write_metrics
 from tidegate.app.process import run, until_told
 from tidegate.dns.server import DnsServer
 from tidegate.dns.sockets import Kind as SocketKind
@@ -29,17 +31,15 @@ async def _resolvers(settings: Settings) -> None:
         with namespaces.inside(namespace):
             return bind_socket(kind, address, port)
 
-    def identify(namespace: str) -> object:
-        try:
-            return Path(namespaces.path(namespace)).stat().st_ino
-        except OSError:
-            return None
-
-    dns = DnsServer(open_socket, asyncio.get_running_loop(), identify_namespace=identify)
+    dns = DnsServer(open_socket, asyncio.get_running_loop(), identify_namespace=namespaces.identify)
+    registry = CollectorRegistry()
+    registry.register(ResolverCollector(dns.counts))
     server = ConfigServer(child_socket(settings.run, "resolvers"), ResolverApplier(dns))
     await server.start()
+    writing = asyncio.create_task(write_metrics(registry, settings.run / "metrics" / "resolvers.prom"))
     try:
         await until_told()
     finally:
+        writing.cancel()
         await server.close()
         await dns.close()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import secrets
 import socket
+from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 
 import structlog
@@ -35,12 +38,13 @@ from tidegate.domain.status import Kind
 from tidegate.operations import accounts, clusters, services
 from tidegate.operations.context import Context
 from tidegate.operations.sealing import load_sealer
-from tidegate.settings import Settings
+from tidegate.settings import Settings, SettingsError
 from tidegate.store.store import Store
 
 log = structlog.get_logger("app")
 
 ASK_LIMIT_S = 30.0
+DAY_S = 86_400.0
 
 
 def run_serve(settings: Settings) -> None:
@@ -89,12 +93,16 @@ async def _serve(settings: Settings) -> None:
     )
     listener = _listener(settings, context, ca, agent, controller, public)
     host, port = await listener.start()
-    tasks = [asyncio.create_task(agent.run()), asyncio.create_task(controller.run())]
-    tasks.append(asyncio.create_task(public.run()))
+
+    def renew() -> None:
+        controller.replan(_plan_settings(settings, store, ca))
+        listener.ssl_context = build_ssl_context(*_serve_certificate(settings, ca))
+
+    tasks = [asyncio.create_task(part) for part in (agent.run(), controller.run(), public.run(), _each_day(renew))]
     _write_private(settings.run / "serve.address", f"{host}:{port}")
     log.info("serve.ready", address=f"{host}:{port}")
     try:
-        await until_told()
+        await _until_told_or_broken(tasks)
     finally:
         await listener.stop(grace_s=2.0)
         for task in tasks:
@@ -127,7 +135,6 @@ def _listener(
     registry.register(ResourceCollector(context.store))
     registry.register(FileCollector(settings.run / "metrics"))
     host, _, port = settings.listen.rpartition(":")
-    certificate, key = ensure_certificate(settings.keys, ca, "serve", _serve_names(host))
     application = build_app(
         alibaba=AlibabaAdapter(
             context, find_key=lambda key_id: accounts.find_key(context, "alicloud", key_id), clock=context.now
@@ -137,7 +144,32 @@ def _listener(
         registry=registry,
         readiness=readiness,
     )
-    return Listener(application, host, int(port), build_ssl_context(certificate, key))
+    return Listener(application, host, int(port), build_ssl_context(*_serve_certificate(settings, ca)))
+
+
+async def _each_day(work: Callable[[], None]) -> None:
+    """Certificates are renewed in the last third of their year; a day is soon enough to notice."""
+    while True:
+        await asyncio.sleep(DAY_S)
+        try:
+            work()
+        except Exception:
+            log.exception("certificates.not_renewed")
+
+
+async def _until_told_or_broken(tasks: list[asyncio.Task[None]]) -> None:
+    """Whose controller ended would answer calls that nobody carries out: then serve ends too, and is started anew."""
+    told = asyncio.create_task(until_told())
+    await asyncio.wait([told, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    for task in tasks:
+        if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+
+
+def _serve_certificate(settings: Settings, ca: CaFiles) -> tuple[Path, Path]:
+    host = settings.listen.rpartition(":")[0]
+    return ensure_certificate(settings.keys, ca, "serve", _serve_names(host))
 
 
 def _serve_names(host: str) -> list[str]:
@@ -151,20 +183,43 @@ def _public_names(settings: Settings, region: Region) -> list[str]:
 
 def _plan_settings(settings: Settings, store: Store, ca: CaFiles) -> PlanSettings:
     """Each region's gateway gets a certificate for its own name and for every endpoint domain of its services."""
-    certificates: dict[str, tuple[str, str]] = {}
+    certificates: dict[str, tuple[str, str, str]] = {}
     with store.read() as tx:
         for region in REGIONS:
             service_ids = tx.services.values("service_id", region_id=region.region_id)
             names = gateway_names(region.region_id, service_ids, _public_names(settings, region))
             paths = ensure_certificate(settings.keys, ca, f"gateway-{region.region_id}", names)
-            certificates[region.region_id] = (str(paths[0]), str(paths[1]))
+            digest = hashlib.sha256(paths[0].read_bytes()).hexdigest()
+            certificates[region.region_id] = (str(paths[0]), str(paths[1]), digest)
     return PlanSettings(
         resolution=settings.resolution,
-        upstreams=tuple(part.strip() for part in settings.dns_upstreams.split(",") if part.strip()),
+        upstreams=require_upstreams(settings.dns_upstreams, settings.rootless),
         tls=settings.tls,
         cluster_memory_bytes=settings.cluster_memory_mib << 20,
         certificates=certificates,
     )
+
+
+def require_upstreams(text: str, rootless: bool) -> tuple[str, ...]:
+    """Raises :class:`SettingsError` for a name (to resolve it, the resolvers' loop would stand still), and rootless:
+    the resolvers live in the world then, which has no way out.
+    """
+    from tidegate.dns.upstream import parse_upstream  # here: serve needs the resolvers' parts for nothing else
+
+    upstreams = tuple(part.strip() for part in text.split(",") if part.strip())
+    if upstreams and rootless:
+        raise SettingsError(
+            "TIDEGATE_DNS_UPSTREAMS cannot be kept without root: the world of namespaces has no way out. Unset it, or "
+            "run Tidegate as root."
+        )
+    for upstream in upstreams:
+        try:
+            ip_address(parse_upstream(upstream)[0])
+        except ValueError as error:
+            raise SettingsError(
+                f"TIDEGATE_DNS_UPSTREAMS={text!r}: {upstream} is no address. Use one, as in 10.0.0.2,10.0.0.3:5353."
+            ) from error
+    return upstreams
 
 
 def write_credentials(settings: Settings, keys: accounts.FirstKeys) -> None:

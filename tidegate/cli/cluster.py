@@ -15,6 +15,7 @@ from tidegate.cli.reports import (
     Output,
     PasswordStdin,
     choose_password,
+    err,
     out,
     print_facts,
     print_json,
@@ -32,6 +33,10 @@ app = typer.Typer(
 )
 Cluster = Annotated[str, typer.Argument(metavar="CLUSTER", help="the cluster's name or id")]
 CREATE_TIMEOUT_S = 180.0
+HOST_HINT = (
+    "<HOST> is the Domain Name of Endpoint Service. It is filled in once there is an endpoint; of several, choose one: "
+    "--endpoint ENDPOINT."
+)
 
 
 @app.command(epilog="Example: tidegate cluster create orders --region alicloud-ap-southeast-1")
@@ -117,6 +122,8 @@ def connect(
         print_json(facts | {"connect_with": strings})
     elif connect_with is not None:
         out.print(strings[connect_with], markup=False)
+        if host == HOST:
+            err.print(HOST_HINT, markup=False)
     else:
         print_dialog(facts, strings)
 
@@ -169,7 +176,7 @@ def choose_host(access: Access, service: str, endpoint: str | None) -> str:
 def print_dialog(facts: dict[str, Any], strings: dict[str, str]) -> None:
     print_facts(facts, Format.TABLE)
     if facts["host"] == HOST:
-        out.print("\n<HOST> is the Domain Name of Endpoint Service: tidegate endpoint show ENDPOINT", markup=False)
+        out.print(f"\n{HOST_HINT}", markup=False)
     for label, text in strings.items():
         out.print(f"\n{label}", style="bold")
         out.print(text, markup=False)

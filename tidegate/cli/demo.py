@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
+import sys
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -107,9 +110,11 @@ def conclude(stage: Stage, failure: str, address: str, kept: bool, was_running: 
 
 
 def further(settings: Settings, language: str, kept: bool) -> str:
-    """Commands to paste; the home is named when it is not the default.  ``kept``: the demo's own VPC is there."""
+    """Commands to paste; PATH and the home are named when needed.  ``kept``: the demo's own VPC is there."""
+    path = () if shutil.which("tidegate") else (f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH",)
     home = (f"export TIDEGATE_HOME={shlex.quote(str(settings.home))}",) if os.environ.get("TIDEGATE_HOME") else ()
     commands = (
+        *path,
         *home,
         "tidegate status",
         "tidegate cluster list",

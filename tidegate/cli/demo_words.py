@@ -48,10 +48,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "total": ("All of it held, in {seconds:.1f} s.", "全部符合预期，共 {seconds:.1f} 秒。"),
     "broken": ("Not everything held: {what}.", "未全部符合预期：{what}。"),
     "clean": ("everything the demo made is removed again", "演示所建的一切均已清除"),
-    "kept": ("It is left running. Console and APIs: {address}", "保持运行。控制台与 API：{address}"),
+    "kept": ("It is left running. APIs: {address}", "保持运行。API：{address}"),
     "was": (
-        "Console and APIs were at {address}; keep them running: --keep",
-        "控制台与 API 曾在 {address}；保持运行：--keep",
+        "APIs were at {address}; keep them running: --keep",
+        "API 曾在 {address}；保持运行：--keep",
     ),
     "further": ("Look further:", "继续查看："),
     "password": ("Password of {user} (shown only now): {password}", "{user} 的密码（仅显示这一次）：{password}"),

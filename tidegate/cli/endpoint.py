@@ -8,7 +8,7 @@ import typer
 
 from tidegate.cli.access import Access, open_access
 from tidegate.cli.calls import clusters, endpoints, networks
-from tidegate.cli.clients import AlibabaClient, CliError, Json
+from tidegate.cli.clients import AlibabaClient, ApiError, CliError, Json
 from tidegate.cli.reports import Format, Output, out, print_facts, print_rows, progress, wait_until
 
 app = typer.Typer(
@@ -60,7 +60,12 @@ def create(
     subnets = [networks.find_subnet(api, network, wanted) for wanted in vswitch or ("",)]
     groups = security_group or [networks.ensure_group(api, network, GROUP_NAME, f"{endpoints.PORT}/{endpoints.PORT}")]
     with progress(f"creating endpoint {name}") as tell:
-        endpoint_id = endpoints.create_endpoint(api, network, service, name, groups, subnets)
+        try:
+            endpoint_id = endpoints.create_endpoint(api, network, service, name, groups, subnets)
+        except ApiError as error:
+            if error.code != "EndpointDuplicated":
+                raise
+            raise CliError(refuse_second(api, network, service)) from error
         tell(f"connecting {endpoint_id}")
         found = wait_until(
             lambda: endpoints.look_connected(api, region, endpoint_id), f"Active and Connected of {name}", TIMEOUT_S
@@ -126,6 +131,17 @@ def refuse_service(service: str, region: str) -> str:
             f"supported. Use a VPC in {home}."
         )
     return f"No service {service} can be reached from {region}. Copy the name from: tidegate cluster connect CLUSTER."
+
+
+def refuse_second(api: AlibabaClient, vpc: Json, service: str) -> str:
+    """Clusters of a region share one service, so a second cluster in this VPC needs no second endpoint."""
+    found = endpoints.list_endpoints(api, [vpc["RegionId"]], VpcId=vpc["VpcId"], ServiceName=service)
+    names = ", ".join(endpoint["EndpointName"] or endpoint["EndpointId"] for endpoint in found)
+    return (
+        f"{vpc['VpcName'] or vpc['VpcId']} has an endpoint of this service already: {names} "
+        "(EndpointDuplicated, refused). It reaches every cluster of the region: "
+        "tidegate cluster connect CLUSTER --endpoint ENDPOINT."
+    )
 
 
 def summarize(found: Json) -> dict[str, Any]:

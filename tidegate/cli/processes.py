@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-# app.py imports every driver: within each command, because those that only ask an API must not wait for that.
+# app imports every driver: within each command, because those that only ask an API must not wait for that.
 
 
 def register(app: typer.Typer) -> None:

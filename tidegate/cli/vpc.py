@@ -101,7 +101,7 @@ def detach(vpc: Vpc, name: Annotated[str, typer.Argument(metavar="NAME", help="t
     out.print(f"{name} is detached.", markup=False)
 
 
-@app.command("exec", epilog="Example: tidegate vpc exec web -- ping -c 1 10.0.0.1")
+@app.command("exec", epilog="Example: tidegate vpc exec web -- ip address")
 def exec_(
     vpc: Vpc,
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="what to run there")],

@@ -11,9 +11,14 @@ from tidegate.engine.config import DatabaseStatus
 from tidegate.store.store import Transaction
 
 
-def reconcile_cluster(tx: Transaction, cluster: Cluster, database: DatabaseStatus | None, error: str | None) -> Outcome:
-    """Write what is there now; a cluster wished away is removed once its server and data are gone."""
-    if cluster.deleting and database is None and not error:
+def reconcile_cluster(
+    tx: Transaction, cluster: Cluster, database: DatabaseStatus | None, error: str | None, *, gone: bool = False
+) -> Outcome:
+    """Write what is there now; a cluster wished away is removed once the host has said that its data is gone.
+
+    That nothing is known of its server is no such word: an agent that has just started knows only those that run.
+    """
+    if cluster.deleting and gone and not error:
         tx.clusters.remove(cluster.cluster_id)
         tx.statuses.remove("cluster", cluster.cluster_id)
         return Outcome("ready", "The cluster and its data are gone.")
@@ -29,7 +34,7 @@ def decide_outcome(cluster: Cluster, database: DatabaseStatus | None, error: str
     if error:
         return Outcome("failed", f"The host could not take the cluster: {error}", retry_s=5.0)
     if cluster.deleting:
-        return Outcome("working", "Stopping its server and removing its data.")
+        return _going(database)
     if database is None:
         return Outcome("working", "Waiting for the host to start its server.")
     if database.phase == "failed":
@@ -43,6 +48,12 @@ def decide_outcome(cluster: Cluster, database: DatabaseStatus | None, error: str
     if cluster.root_password_hash is None:
         return Outcome("ready", "Running; nobody can log in until a root password is set.")
     return Outcome("ready", "Running.")
+
+
+def _going(database: DatabaseStatus | None) -> Outcome:
+    if database is not None and database.phase == "failed":
+        return Outcome("failed", f"Its data could not be removed yet: {database.reason}")
+    return Outcome("working", "Stopping its server and removing its data.")
 
 
 def _asleep(database: DatabaseStatus) -> Outcome:

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import structlog
@@ -26,6 +27,7 @@ from tidegate.controller.plan import (
     plan_region,
     plan_route,
 )
+from tidegate.controller.rounds import Seen, count_per_look, look
 from tidegate.controller.services import reconcile_resources
 from tidegate.controller.vpcs import reconcile_vpc
 from tidegate.controller.world import Network, load_network, load_world
@@ -68,12 +70,15 @@ class Controller:
         self._parts: dict[str, NetworkParts] = {}
         self._planned = False
         self._databases: dict[str, DatabaseStatus] = {}
+        self._gone: set[str] = set()
         self._idle_since: dict[str, float] = {}
         self._waiting: set[Key] = {WHOLE_HOST}
         self._running: set[Key] = set()
         self._work = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._retries: dict[Key, asyncio.TimerHandle] = {}
+        self._round_began, self._looked_to = clock(), ""
         self.settled = False
         """the agent that is connected now has been told the whole host"""
         self.last_error = ""
@@ -88,10 +93,16 @@ class Controller:
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._resolve, kind, resource_id)
 
+    def replan(self, plan: PlanSettings) -> None:
+        """Other settings, or renewed certificates: plan everything anew."""
+        self._settings = replace(self._settings, plan=plan)
+        self._enqueue(WHOLE_HOST)
+
     def host_changed(self, status: HostStatus, *, first: bool) -> None:
         """The agent's push.  ``first``: a new agent, which knows nothing and has told everything."""
         if first:
             self._databases = dict(status.databases)
+            self._gone = set()
             self.settled = False
             self._enqueue(WHOLE_HOST)
         for cluster_id, database in status.databases.items():
@@ -99,6 +110,7 @@ class Controller:
             self._enqueue(("cluster", cluster_id))
         for cluster_id in status.removed_databases:
             self._databases.pop(cluster_id, None)
+            self._gone.add(cluster_id)
             self._enqueue(("cluster", cluster_id))
         for part in status.errors:
             section, _, key = part.partition("/")
@@ -142,18 +154,19 @@ class Controller:
                 self._start_passes()
         finally:
             timer.cancel()
+            for retry in self._retries.values():
+                retry.cancel()
             for task in self._tasks:
                 task.cancel()
 
     def _start_passes(self) -> None:
         """Each waiting name that is not being worked on gets a task; the whole host is planned alone."""
-        if WHOLE_HOST in self._waiting or not self._planned:
-            if self._running:
-                return
-            self._begin(WHOLE_HOST)
+        if WHOLE_HOST in self._waiting:
+            if not self._running:
+                self._begin(WHOLE_HOST)
             return
-        if WHOLE_HOST in self._running:
-            return
+        if WHOLE_HOST in self._running or not self._planned:
+            return  # before the first plan, its own retry comes
         for key in sorted(self._waiting - self._running):
             if len(self._running) >= PASSES_AT_ONCE:
                 return
@@ -183,8 +196,14 @@ class Controller:
             self._work.set()
         level = log.info if outcome.phase != "failed" else log.warning
         level("pass", key="/".join(key), phase=outcome.phase, reason=outcome.reason)
-        if outcome.retry_s is not None:
-            asyncio.get_running_loop().call_later(outcome.retry_s, self._enqueue, key)
+        self._retry(key, outcome.retry_s)
+
+    def _retry(self, key: Key, after_s: float | None) -> None:
+        """One timer per name: were each pass to add its own, a long failure would be tried ever more often."""
+        if (before := self._retries.pop(key, None)) is not None:
+            before.cancel()
+        if after_s is not None:
+            self._retries[key] = asyncio.get_running_loop().call_later(after_s, self._enqueue, key)
 
     async def _reconcile(self, key: Key) -> Outcome:
         what, name = key
@@ -210,21 +229,30 @@ class Controller:
     async def _reconcile_network(self, vpc_id: str) -> Outcome:
         network = await asyncio.to_thread(self._read, lambda tx: load_network(tx, vpc_id))
         if network is None:
+            if self._parts.get(vpc_id) == NO_PARTS:
+                del self._parts[vpc_id]
             return Outcome("ready", "It is gone.")
         self._put_network(network, plan_network(network, self._settings.plan))
         errors = self.errors = await self._host.apply(self._config)
         outcomes = await asyncio.to_thread(self._settle_networks, [network], errors)
+        if network.vpc.deleting:
+            self._leave_region(network.vpc.region_id)
         return outcomes[0]
 
     async def _reconcile_cluster(self, cluster_id: str) -> Outcome:
         cluster, neighbours = await asyncio.to_thread(self._load_cluster, cluster_id)
         if cluster is None:
+            self._drop_database(cluster_id)
             return Outcome("ready", "It is gone.")
         self._put_cluster(cluster, neighbours)
         errors = self.errors = await self._host.apply(self._config)
         error = errors.get(f"databases/{cluster_id}") or errors.get(f"regions/{cluster.region_id}")
         database = self._databases.get(cluster_id)
-        outcome = await asyncio.to_thread(self._settle_cluster, cluster, database, error)
+        gone = cluster_id in self._gone
+        outcome = await asyncio.to_thread(self._settle_cluster, cluster, database, error, gone)
+        if cluster.deleting and gone and not error:
+            self._drop_database(cluster_id)
+            self._leave_region(cluster.region_id)
         self._watch_idle(cluster, database)
         return outcome
 
@@ -251,11 +279,14 @@ class Controller:
         self._put_region(cluster.region_id, neighbours)
         self._config = replace(
             self._config,
-            databases=_with(
-                self._config.databases, cluster.cluster_id, None if cluster.deleting else plan_database(cluster, plan)
-            ),
+            databases=_with(self._config.databases, cluster.cluster_id, plan_database(cluster, plan)),
             routes=_with(self._config.routes, cluster.prefix, None if cluster.deleting else plan_route(cluster)),
         )
+
+    def _drop_database(self, cluster_id: str) -> None:
+        """Its data is gone and so is its row: nothing of it need be said any more."""
+        self._gone.discard(cluster_id)
+        self._config = replace(self._config, databases=_with(self._config.databases, cluster_id, None))
 
     def _put_region(self, region_id: str, clusters: list[Cluster]) -> None:
         self._config = replace(
@@ -263,6 +294,14 @@ class Controller:
             regions=_with(self._config.regions, region_id, plan_region(region_id, clusters)),
             gateways=_with(self._config.gateways, region_id, plan_gateway(region_id, self._settings.plan)),
         )
+
+    def _leave_region(self, region_id: str) -> None:
+        """The last one out takes the provider namespace and the gateway along: a plan of the whole host drops them."""
+        config = self._config
+        used = any(network.provider_namespace == region_id for network in config.networks.values())
+        used = used or any(database.region_id == region_id for database in config.databases.values())
+        if region_id in config.regions and not used:
+            self._enqueue(WHOLE_HOST)
 
     # the store
 
@@ -289,23 +328,41 @@ class Controller:
                     outcomes.append(reconcile_vpc(tx, network, error))
         return outcomes
 
-    def _settle_cluster(self, cluster: Cluster, database: DatabaseStatus | None, error: str | None) -> Outcome:
+    def _settle_cluster(
+        self, cluster: Cluster, database: DatabaseStatus | None, error: str | None, gone: bool
+    ) -> Outcome:
         with self._store.write() as tx:
-            return reconcile_cluster(tx, cluster, database, error)
+            return reconcile_cluster(tx, cluster, database, error, gone=gone)
 
     # time
 
     async def _tick(self) -> None:
         """Statuses that failed are retried by their own timers; this is the net below them."""
-        passed_s = 0.0
         step_s = min(1.0, self._settings.resync_s)
         while True:
             await asyncio.sleep(step_s)
-            passed_s += step_s
-            await self._let_sleep()
-            if passed_s >= self._settings.resync_s:
-                passed_s = 0.0
-                self._enqueue(WHOLE_HOST)
+            for work in (self._let_sleep, partial(self._look_around, step_s)):
+                try:
+                    await work()
+                except Exception:
+                    log.exception("tick.failed")  # a store that cannot be written now must not end the resyncs
+
+    async def _look_around(self, step_s: float) -> None:
+        """The next few VPCs; a round over all of them begins every ``resync_s``.  See ``rounds.py``."""
+        resync_s, now = self._settings.resync_s, self._clock()
+        if not self.settled or (not self._looked_to and now - self._round_began < resync_s):
+            return
+        self._round_began = self._round_began if self._looked_to else now
+        planned, plan, after = self._parts, self._settings.plan, self._looked_to
+        limit = count_per_look(len(planned), step_s, resync_s)
+        seen: Seen = await asyncio.to_thread(self._read, lambda tx: look(tx, after, limit, planned, plan))
+        self._looked_to = seen.cursor
+        for vpc_id in seen.networks:
+            self._enqueue(("network", vpc_id))
+        for cluster_id in seen.clusters:
+            self._enqueue(("cluster", cluster_id))
+        if seen.stray:
+            self._enqueue(WHOLE_HOST)
 
     def _watch_idle(self, cluster: Cluster, database: DatabaseStatus | None) -> None:
         idle = database is not None and database.phase == "ready" and database.sessions == 0 and cluster.awake

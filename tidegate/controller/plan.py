@@ -37,8 +37,8 @@ class PlanSettings:
     upstreams: tuple[str, ...] = ()
     tls: TlsMode = "offered"
     cluster_memory_bytes: int = 2 << 30
-    certificates: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """region id -> (certificate path, key path) of its gateway"""
+    certificates: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    """region id -> (certificate path, key path, digest of the certificate) of its gateway"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def plan_host(world: World, parts: Mapping[str, NetworkParts], settings: PlanSet
         networks={vpc_id: part.network for vpc_id, part in parts.items() if part.network},
         resolvers={vpc_id: part.resolver for vpc_id, part in parts.items() if part.resolver},
         names={name: record for part in parts.values() for name, record in part.names.items()},
-        databases={c.cluster_id: plan_database(c, settings) for c in world.clusters if not c.deleting},
+        databases={c.cluster_id: plan_database(c, settings) for c in world.clusters},
         gateways={region_id: plan_gateway(region_id, settings) for region_id in sorted(region_ids)},
         consumers={address: consumer for part in parts.values() for address, consumer in part.consumers.items()},
         routes={c.prefix: plan_route(c) for c in world.clusters if not c.deleting},
@@ -114,7 +114,7 @@ def plan_region(region_id: str, clusters: Iterable[Cluster]) -> RegionConfig:
 
 
 def plan_gateway(region_id: str, settings: PlanSettings) -> GatewayConfig:
-    certificate, key = settings.certificates.get(region_id, ("", ""))
+    certificate, key, digest = settings.certificates.get(region_id, ("", "", ""))
     return GatewayConfig(
         region_id=region_id,
         namespace=region_id,
@@ -123,6 +123,7 @@ def plan_gateway(region_id: str, settings: PlanSettings) -> GatewayConfig:
         tls=settings.tls if certificate else "not_offered",
         certificate_path=certificate,
         key_path=key,
+        certificate_digest=digest,
     )
 
 
@@ -136,7 +137,8 @@ def plan_database(cluster: Cluster, settings: PlanSettings) -> DatabaseConfig:
         root_user=cluster.root_user,
         root_password_hash=cluster.root_password_hash,
         proxy_networks=(f"{fabric.GATEWAY_ADDRESS}/32",),
-        running=cluster.awake,
+        running=cluster.awake and not cluster.deleting,
+        deleted=cluster.deleting,
         start_seq=cluster.start_seq,
         memory_limit_bytes=settings.cluster_memory_bytes,
     )
@@ -297,7 +299,11 @@ def _names(endpoints: dict[str, Endpoint], zones: list[EndpointZone]) -> dict[st
 
 def gateway_names(region_id: str, service_ids: Iterable[str], public: Iterable[str] = ()) -> list[str]:
     """What a gateway's certificate is for: its own host name, every endpoint domain of its services, and ``public``,
-    the names under which the host's public listener is reached."""
+    the names under which the host's public listener is reached.
+
+    A wildcard stands for exactly one label (RFC 6125 6.4.3), so one is needed per endpoint service; it covers the
+    zone domains too, ``<ep>-<zone>.<epsrv>.<region>.privatelink.aliyuncs.com``.
+    """
     region = require_region(region_id)
     domains = [f"*.{service_id}.{region.code}.privatelink.aliyuncs.com" for service_id in service_ids]
     return [private_host(region), *domains, *public]

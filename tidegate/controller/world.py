@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -65,15 +65,58 @@ def load_network(tx: Transaction, vpc_id: str) -> Network | None:
 
 def load_world(tx: Transaction) -> World:
     """The same as ``load_network`` for each VPC, in nine queries altogether."""
-    subnets = _by(tx.subnets.find(), "vpc_id")
-    groups = _by(tx.security_groups.find(), "vpc_id")
-    rules = _by(tx.security_group_rules.find(), "group_id")
-    interfaces = _by(tx.interfaces.find(), "vpc_id")
-    endpoints = _by(tx.endpoints.find(), "vpc_id")
-    zones = _by(tx.endpoint_zones.find(), "vpc_id")
-    services = {service.service_id: service for service in tx.services.find()}
-    resources = _by(tx.service_resources.find(), "vpc_id")
-    networks = tuple(
+    return World(
+        tuple(
+            _assemble(
+                tx.vpcs.find(),
+                tx.subnets.find(),
+                tx.security_groups.find(),
+                tx.security_group_rules.find(),
+                tx.interfaces.find(),
+                tx.endpoints.find(),
+                tx.endpoint_zones.find(),
+                tx.services.find(),
+                tx.service_resources.find(),
+            )
+        ),
+        tuple(tx.clusters.find()),
+    )
+
+
+def load_networks(tx: Transaction, vpcs: Sequence[Vpc]) -> list[Network]:
+    """The same as ``load_network`` for each of these, in as few queries."""
+    ids = [vpc.vpc_id for vpc in vpcs]
+    groups = tx.security_groups.find_in("vpc_id", ids)
+    return _assemble(
+        vpcs,
+        tx.subnets.find_in("vpc_id", ids),
+        groups,
+        tx.security_group_rules.find_in("group_id", [group.group_id for group in groups]),
+        tx.interfaces.find_in("vpc_id", ids),
+        tx.endpoints.find_in("vpc_id", ids),
+        tx.endpoint_zones.find_in("vpc_id", ids),
+        tx.services.find(),
+        tx.service_resources.find_in("vpc_id", ids),
+    )
+
+
+def _assemble(
+    vpcs: Iterable[Vpc],
+    all_subnets: Iterable[Subnet],
+    all_groups: Iterable[SecurityGroup],
+    all_rules: Iterable[SecurityGroupRule],
+    all_interfaces: Iterable[NetworkInterface],
+    all_endpoints: Iterable[Endpoint],
+    all_zones: Iterable[EndpointZone],
+    all_services: Iterable[EndpointService],
+    all_resources: Iterable[ServiceResource],
+) -> list[Network]:
+    subnets, groups = _by(all_subnets, "vpc_id"), _by(all_groups, "vpc_id")
+    rules, interfaces = _by(all_rules, "group_id"), _by(all_interfaces, "vpc_id")
+    endpoints, zones = _by(all_endpoints, "vpc_id"), _by(all_zones, "vpc_id")
+    services = {service.service_id: service for service in all_services}
+    resources = _by(all_resources, "vpc_id")
+    return [
         Network(
             vpc=vpc,
             subnets=tuple(subnets[vpc.vpc_id]),
@@ -85,9 +128,8 @@ def load_world(tx: Transaction) -> World:
             services=services,
             resources=tuple(resources[vpc.vpc_id]),
         )
-        for vpc in tx.vpcs.find()
-    )
-    return World(networks, tuple(tx.clusters.find()))
+        for vpc in vpcs
+    ]
 
 
 def _services(tx: Transaction, service_ids: Iterable[str]) -> dict[str, EndpointService]:

@@ -12,9 +12,8 @@ configurations are equal exactly when the kernel should look the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from tidegate.domain import fabric
@@ -146,14 +145,6 @@ class Namespaces(Protocol):
     def names(self) -> frozenset[str]: ...
     def path(self, name: str) -> str: ...
     def inside(self, name: str) -> AbstractContextManager[None]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What one ``apply`` came to.  ``errors`` maps the name of a part that failed to one sentence."""
-
-    changed: frozenset[str] = frozenset()
-    errors: Mapping[str, str] = field(default_factory=dict)
 
 
 class DataPlane(Protocol):

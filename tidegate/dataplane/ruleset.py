@@ -126,6 +126,8 @@ _TCP_PORT, _UDP_PORT = _field("tcp", "dport"), _field("udp", "dport")
 _IS_TCP = _match(_meta("l4proto"), "tcp")
 _RUNNING = {"set": ["established", "related"]}
 _FIRST_PACKET = _match({"&": [_field("tcp", "flags"), ["syn", "ack"]]}, "syn")
+_NO_ROUTE = {"set": [0, 1]}
+"""Codes for "no such network" and "no such host" (RFC 792): a service that is not published is silent."""
 _NOT_FIRST_PACKET = _match({"&": [_field("tcp", "flags"), ["syn", "ack"]]}, "syn", "!=")
 _ERRORS = _match(_field("icmp", "type"), {"set": ["destination-unreachable", "time-exceeded"]})
 
@@ -252,7 +254,7 @@ def region_chains(config: RegionConfig) -> dict[str, tuple[Json, ...]]:
             _rule(_match(_meta("oifname"), "lo"), ACCEPT),
             _rule(_match(_DESTINATION, consumers), _FIRST_PACKET, COUNT, DROP, comment="consumers are not dialled"),
             _rule(_match(_DESTINATION, consumers), from_service, ACCEPT),
-            _rule(_match(_DESTINATION, consumers), _ERRORS, ACCEPT),
+            _rule(_match(_DESTINATION, consumers), _ERRORS, _match(_field("icmp", "code"), _NO_ROUTE, "!="), ACCEPT),
             _rule(COUNT, DROP, comment="not an answer of a service"),
         ),
     }

@@ -52,7 +52,7 @@ class Limits:
 
 @dataclass(slots=True)
 class Counts:
-    """Since start; ``app.py`` shows them as metrics."""
+    """Since start; ``app/metrics.py`` shows them."""
 
     queries: int = 0
     malformed: int = 0

@@ -15,7 +15,7 @@ DNS_KINDS: tuple[Kind, ...] = ("udp", "tcp")
 OpenSocket = Callable[[str, Kind, str, int], socket.socket]
 """(namespace, kind, address, port) -> a bound socket inside that namespace, listening if tcp.  Raises OSError.
 
-``app.py`` makes one from its Namespaces: ``with namespaces.inside(ns): return bind_socket(kind, address, port)``.
+``app/resolvers.py`` makes one: ``with namespaces.inside(namespace): return bind_socket(kind, address, port)``.
 """
 
 _BACKLOG = 64

@@ -28,7 +28,6 @@ from tidegate.domain.refusals import (
     EndpointProtected,
     GroupAttached,
     GroupRequired,
-    Malformed,
     NotFound,
     ServiceGone,
     ZoneDuplicated,
@@ -247,8 +246,3 @@ def detach_group(endpoint: Endpoint, group_id: str) -> tuple[str, ...]:
     if not rest:
         raise GroupRequired(endpoint.endpoint_id)
     return rest
-
-
-def require_endpoint_type(text: str) -> None:
-    if text != "Interface":
-        raise Malformed("EndpointType", text)

@@ -19,6 +19,8 @@ class DatabaseConfig:
     (``{prefix}.root``); ``root_password_hash`` is what MySQL stores for mysql_native_password
     (``*`` + 40 upper-case hex digits) or None, and then nobody can log in as root.
     ``start_seq`` is raised by each wake, so a server that failed is tried again by the next wake, not for ever.
+    ``deleted`` ends the server and its data.  It is said until that is confirmed: a cluster that is merely no longer
+    named may be one that a restored store has forgotten, and keeps its data.
     """
 
     cluster_id: str
@@ -31,6 +33,7 @@ class DatabaseConfig:
     proxy_networks: tuple[str, ...]
     """Who may speak PROXY protocol v2 to it: the gateway's address only."""
     running: bool = True
+    deleted: bool = False
     start_seq: int = 0
     memory_limit_bytes: int = 2 << 30
     server_version: str = "8.0.11-TiDB-v8.5.4"

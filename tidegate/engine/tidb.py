@@ -408,9 +408,8 @@ class TidbEngine:
         """Once a second: kick the clusters whose pause is over."""
         now_s = time.monotonic()
         with self._lock:
-            due = [
-                i for i, c in self._clusters.items() if not c.busy and c.wish is not None and 0 < c.retry_at_s <= now_s
-            ]
+            # Without a wish it is a delete that failed: that too is tried again.
+            due = [i for i, c in self._clusters.items() if not c.busy and 0 < c.retry_at_s <= now_s]
         for cluster_id in due:
             self._kick(cluster_id)
 

@@ -2,7 +2,7 @@
 
 ::
 
-    listening socket (opened by app.py in the provider namespace)
+    listening socket (opened by app/gateway.py in the provider namespace)
         |  server.py      accept; Directory.consumer(peer) or nothing; room for one more login?
         v
     Login (login.py)      sockets <-> Handshake (handshake.py, no I/O)

@@ -21,6 +21,8 @@ class GatewayConfig:
     tls: TlsMode = "offered"
     certificate_path: str = ""
     key_path: str = ""
+    certificate_digest: str = ""
+    """changes with the certificate's content, so that a renewed one is taken up; the gateway does not read it"""
     server_version: str = "8.0.11-TiDB-v8.5.4"
     login_timeout_s: float = 10.0
     wake_timeout_s: float = 30.0
@@ -58,7 +60,7 @@ class Route:
 
 
 class Directory(Protocol):
-    """Who may go where; ``app.py`` fills it from the agent's pushes.
+    """Who may go where; ``app`` fills it from the agent's pushes.
 
     ``consumer`` None: nobody is known at this address, the connection is closed unanswered.
     ``route`` None: unknown prefix.  ``wake`` returns a ready Route or raises :class:`WakeError`; a thousand

@@ -19,6 +19,7 @@ class PushedDirectory:
         self._on_wake = on_wake
         self._consumers: dict[str, Consumer] = {}
         self._routes: dict[str, Route] = {}
+        self._asked_s: dict[str, float] = {}
         self._changed = asyncio.Event()
 
     def change(
@@ -33,9 +34,9 @@ class PushedDirectory:
             else:
                 self._consumers[address] = consumer
         for prefix, route in routes.items():
-            if route is None:
-                self._routes.pop(prefix, None)
-            else:
+            if (old := self._routes.pop(prefix, None)) is not None:
+                self._asked_s.pop(old.cluster_id, None)  # what was asked is answered
+            if route is not None:
                 self._routes[prefix] = route
         self._changed.set()
         self._changed = asyncio.Event()
@@ -65,8 +66,14 @@ class PushedDirectory:
                 raise WakeError(current.failure)
             if loop.time() >= deadline:
                 raise WakeError(f"its server did not start within {timeout_s:g} s")
-            self._on_wake(route.cluster_id)
+            self._ask(route.cluster_id, loop.time())
             await self._wait(min(ASK_AGAIN_S, deadline - loop.time()))
+
+    def _ask(self, cluster_id: str, now_s: float) -> None:
+        """For all who wait together: outside, each question is a transaction."""
+        if now_s - self._asked_s.get(cluster_id, float("-inf")) >= ASK_AGAIN_S:
+            self._asked_s[cluster_id] = now_s
+            self._on_wake(cluster_id)
 
     async def _wait(self, limit_s: float) -> None:
         with contextlib.suppress(TimeoutError):

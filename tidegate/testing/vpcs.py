@@ -78,13 +78,14 @@ class Endpoint:
     def delete(self) -> None:
         """Its zones, then itself; waits until it is gone."""
         endpoint_calls.delete_endpoint(self.vpc.api, self.vpc.region, self.endpoint_id, wait_until)
+        self.vpc.forget(self)
 
 
 class Vpc:
     """``call`` is Alibaba's API for this VPC's region, for whatever this class has no method for."""
 
-    def __init__(self, world: World, made: Json, subnet: Json) -> None:
-        self.world, self.subnet = world, subnet
+    def __init__(self, world: World, made: Json) -> None:
+        self.world = world
         self.vpc_id, self.name = str(made["VpcId"]), str(made["VpcName"])
         self.region, self.cidr = str(made["RegionId"]), str(made["CidrBlock"])
         self._made = made
@@ -107,9 +108,10 @@ class Vpc:
         ``open_port`` False leaves its group without a rule.  A VPC has one endpoint per service: for a second cluster
         behind the same service this is the same endpoint again.
         """
-        for known in self._endpoints.values():
-            if known.cluster.service_name == cluster.service_name:
-                return Endpoint(self, known.endpoint_id, known.domain, known.group_id, cluster, known.addresses)
+        for found in endpoint_calls.list_endpoints(self.api, [self.region], VpcId=self.vpc_id):
+            if found["ServiceName"] == cluster.service_name:
+                (group_id, *_) = endpoint_calls.list_groups(self.api, self.region, found["EndpointId"])
+                return self.finish_endpoint(cluster, found["EndpointId"], group_id)
         endpoint_id, group_id = self.begin_endpoint(cluster, open_port=open_port, name=name)
         return self.finish_endpoint(cluster, endpoint_id, group_id)
 
@@ -118,9 +120,8 @@ class Vpc:
         group_id = networks.create_group(self.api, self._made, f"{name}-endpoint")
         if open_port:
             networks.allow_ingress(self.api, self.region, group_id, DATABASE_PORTS, self.cidr)
-        made = endpoint_calls.create_endpoint(
-            self.api, self._made, cluster.service_name, name, [group_id], [self.subnet]
-        )
+        subnet = networks.find_subnet(self.api, self._made)
+        made = endpoint_calls.create_endpoint(self.api, self._made, cluster.service_name, name, [group_id], [subnet])
         return made, group_id
 
     def finish_endpoint(self, cluster: Cluster, endpoint_id: str, group_id: str, timeout_s: float = 60.0) -> Endpoint:
@@ -136,6 +137,9 @@ class Vpc:
         self._endpoints[endpoint_id] = endpoint
         return endpoint
 
+    def forget(self, endpoint: Endpoint) -> None:
+        self._endpoints.pop(endpoint.endpoint_id, None)
+
     def endpoints(self) -> Sequence[Endpoint]:
         return tuple(self._endpoints.values())
 
@@ -148,12 +152,16 @@ class Vpc:
     def client(self, name: str = "client") -> Client:
         """The program's place of this name; made when there is none."""
         if name not in self._clients:
-            interface_id = networks.ensure_interface(self.api, self._made, name)
+            interface_id = self.begin_client(name)
             found = wait_until(
                 lambda: networks.look_interface(self.api, self.region, interface_id), f"interface {interface_id}"
             )
             self._clients[name] = Client(self.world, self, interface_id, found["PrivateIpAddress"])
         return self._clients[name]
+
+    def begin_client(self, name: str = "client") -> str:
+        """The interface's id as soon as the API has taken the wish."""
+        return networks.ensure_interface(self.api, self._made, name)
 
     def delete_interface(self, interface_id: str) -> None:
         networks.delete_interface(self.api, self.region, interface_id)

@@ -25,6 +25,7 @@ from tidegate.testing.witness import Witness
 
 PASSWORD = "Ebb-and-Flow-7"  # noqa: S105 - of a cluster that lives as long as a test
 TAIL_BYTES = 6000
+RUN_LIMIT_S = 120.0
 
 
 class World:
@@ -142,10 +143,19 @@ class World:
         """A VPC with one subnet; two may have the same range.  The cloud knows it as ``test-<name>``."""
         api = self.access.alibaba
         made = networks.create_vpc(api, region, f"test-{name}", cidr, networks.list_zones(api, region)[:1])
-        found = networks.find_vpc(api, made["VpcId"], region)
-        vpc = Vpc(self, found, networks.find_subnet(api, found))
+        return self.open_vpc(made["VpcId"], region)
+
+    def open_vpc(self, vpc_id: str, region: str = networks.DEFAULT_REGION) -> Vpc:
+        """A handle on a VPC that is there."""
+        vpc = Vpc(self, networks.find_vpc(self.access.alibaba, vpc_id, region))
         self._vpcs.append(vpc)
         return vpc
+
+    def vpc_ids(self, region: str = networks.DEFAULT_REGION) -> set[str]:
+        return {str(vpc["VpcId"]) for vpc in networks.list_vpcs(self.access.alibaba, region)}
+
+    def cluster_ids(self) -> set[str]:
+        return {str(cluster["clusterId"]) for cluster in clusters.list_clusters(self.access.tidbcloud)}
 
     def forget(self, vpc: Vpc) -> None:
         self._vpcs.remove(vpc)
@@ -158,6 +168,13 @@ class World:
         return str(asked["outcome"])
 
     # looking inside
+
+    def run_at(self, namespace: str, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """Run a command in a namespace, as a program of that VPC."""
+        argv = [*self.enter_argv(namespace), *command]
+        return subprocess.run(
+            argv, env=self.environment(), capture_output=True, text=True, check=False, timeout=RUN_LIMIT_S
+        )
 
     def enter_argv(self, namespace: str, *, of_world: bool = False) -> list[str]:
         """What goes before a command that is to run in ``namespace``; needs :meth:`environment`."""

@@ -7,7 +7,9 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from tidegate.agent.channel import ConfigClient, ConfigServer
+import pytest
+
+from tidegate.agent.channel import ChannelError, ConfigClient, ConfigServer
 from tidegate.agent.config import Delta, HostConfig, HostStatus
 from tidegate.dns.config import NameRecord
 
@@ -136,6 +138,64 @@ def test_garbage_and_giants_end_the_connection_only(tmp_path: Path) -> None:
         client = ConfigClient(tmp_path / "s", lambda status, first: heard.append(first))
         task = asyncio.create_task(client.run(0.01))
         await until(lambda: client.connected)
+        assert await client.apply(HostConfig(names=names("a"))) == {}
+        task.cancel()
+        await server.close()
+
+    asyncio.run(scene())
+
+
+def test_parts_that_failed_are_tried_again_although_nothing_changed(tmp_path: Path) -> None:
+    """A VPC whose rules the kernel refused for a moment stayed failed until somebody changed something else."""
+
+    async def scene() -> None:
+        applier, heard = Remembering({"networks/vpc-1": "busy"}), []
+        server, client, task = await connected(tmp_path / "s", applier, heard)
+        config = HostConfig(names=names("a"))
+        assert await client.apply(config) == {"networks/vpc-1": "busy"}
+        applier.errors = {}
+        assert await client.apply(config) == {}
+        assert len(applier.seen) == 2 and applier.seen[-1][1].empty
+        assert await client.apply(config) == {}  # all is well: nothing is sent
+        assert len(applier.seen) == 2
+        task.cancel()
+        await server.close()
+
+    asyncio.run(scene())
+
+
+def test_nothing_is_well_while_nobody_answers(tmp_path: Path) -> None:
+    """A pass that changed nothing took the last answer of an agent that was dead by then for a success."""
+
+    async def scene() -> None:
+        server, client, task = await connected(tmp_path / "s", Remembering(), [])
+        config = HostConfig(names=names("a"))
+        await client.apply(config)
+        await server.close()
+        await until(lambda: not client.connected)
+        with pytest.raises(ChannelError):
+            await client.apply(config)
+        task.cancel()
+
+    asyncio.run(scene())
+
+
+def test_a_server_that_speaks_otherwise_is_asked_again(tmp_path: Path) -> None:
+    """An agent of another version: the client's task ended on the first word, and nobody connected any more."""
+
+    async def scene() -> None:
+        async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"\x00\x00\x00\x02{}")
+
+        stranger = await asyncio.start_unix_server(speak, tmp_path / "s")
+        states: list[str] = []
+        client = ConfigClient(tmp_path / "s", lambda status, first: None, on_state=states.append)
+        task = asyncio.create_task(client.run(0.01))
+        await until(lambda: states.count("lost") > 1)
+        stranger.close()
+        server = ConfigServer(tmp_path / "s", Remembering())
+        await server.start()
+        await until(lambda: server._writer is not None and client.connected)
         assert await client.apply(HostConfig(names=names("a"))) == {}
         task.cancel()
         await server.close()

@@ -22,14 +22,13 @@ from tidegate.api.certificates import (
     ensure_ca,
     ensure_certificate,
     parse_sans,
-    wildcard_beside,
 )
 
 NOW = datetime.now(UTC)
 GATEWAY = "gateway01-privatelink.ap-southeast-1.prod.alicloud.tidbcloud.com"
 ENDPOINT = "ep-t4n1.epsrv-t4n2.ap-southeast-1.privatelink.aliyuncs.com"
 ZONE = "ep-t4n1-ap-southeast-1a.epsrv-t4n2.ap-southeast-1.privatelink.aliyuncs.com"
-SANS = (GATEWAY, wildcard_beside(ENDPOINT), "localhost", "127.0.0.1", "::1")
+SANS = (GATEWAY, "*." + ENDPOINT.partition(".")[2], "localhost", "127.0.0.1", "::1")
 
 
 def load(path: Path) -> x509.Certificate:

@@ -18,7 +18,7 @@ from tidegate.engine.config import DatabaseStatus
 from tidegate.operations import clusters, endpoints, security_groups, services, subnets, vpcs
 from tidegate.operations.context import Caller, Context
 from tidegate.operations.endpoints import ZoneSpec
-from tidegate.store.store import Store
+from tidegate.store.store import Store, StoreError
 
 REGION = "alicloud-ap-southeast-1"
 ME = Caller("1000000000000042")
@@ -184,6 +184,23 @@ def test_deleted_things_leave_the_host_first_and_the_store_after(tmp_path: Path)
     run(scene())
 
 
+def test_the_last_one_out_of_a_region_takes_it_along(tmp_path: Path) -> None:
+    """A provider namespace and a gateway stayed for up to a resync after the last VPC had gone."""
+
+    async def scene() -> None:
+        async with running(tmp_path) as world:
+            made = [vpcs.create_vpc(world.context, ME, region_id=REGION, cidr="10.0.0.0/16").vpc_id for _ in range(2)]
+            await world.until(lambda: set(world.host.config.networks) == set(made))
+            vpcs.delete_vpc(world.context, ME, made[0])
+            await world.until(lambda: set(world.host.config.networks) == {made[1]})
+            assert REGION in world.host.config.regions and REGION in world.host.config.gateways
+            vpcs.delete_vpc(world.context, ME, made[1])
+            await world.until(lambda: REGION not in world.host.config.regions)
+            assert world.host.config == HostConfig()
+
+    run(scene())
+
+
 def test_a_cluster_lives_sleeps_wakes_and_goes(tmp_path: Path) -> None:
     async def scene() -> None:
         async with running(tmp_path, idle_s=0.05, resync_s=0.05) as world:
@@ -205,9 +222,33 @@ def test_a_cluster_lives_sleeps_wakes_and_goes(tmp_path: Path) -> None:
             clusters.wake_cluster(world.context, key)
             await world.until(lambda: world.host.config.databases[key].start_seq == 2)
             clusters.delete_cluster(world.context, ME, key)
-            await world.until(lambda: key not in world.host.config.databases)
+            await world.until(lambda: world.host.config.databases[key].deleted)
             assert view().state == "DELETING"  # until the data is gone
             world.controller.host_changed(HostStatus(removed_databases=(key,)), first=False)
+            await world.until(lambda: not clusters.list_clusters(world.context, ME))
+            world.controller.wake("cluster", key)
+            await world.until(lambda: key not in world.host.config.databases)
+
+    run(scene())
+
+
+def test_a_delete_outlives_the_agent_that_was_told_of_it(tmp_path: Path) -> None:
+    """An agent killed before it removed the data was followed by one that knew of no such cluster: the row went, and
+    the data of a deleted cluster stayed on the disk for good.
+    """
+
+    async def scene() -> None:
+        async with running(tmp_path) as world:
+            made = clusters.create_cluster(world.context, ME, region_id=REGION, display_name="orders").cluster
+            await world.until(lambda: made.cluster_id in world.host.config.databases)
+            clusters.delete_cluster(world.context, ME, made.cluster_id)
+            await world.until(lambda: world.host.config.databases[made.cluster_id].deleted)
+            before = world.host.applies
+            world.controller.host_changed(HostStatus(), first=True)  # a new agent; no server of the cluster runs
+            await world.until(lambda: world.host.applies > before + 1)
+            assert world.host.config.databases[made.cluster_id].deleted
+            assert clusters.list_clusters(world.context, ME)
+            world.controller.host_changed(HostStatus(removed_databases=(made.cluster_id,)), first=False)
             await world.until(lambda: not clusters.list_clusters(world.context, ME))
 
     run(scene())
@@ -244,5 +285,76 @@ def test_an_endpoint_without_its_region_is_not_connected(tmp_path: Path, error: 
 
             await world.until(lambda: status() and status().phase == "failed")
             assert world.view(endpoint).connection == "connecting"
+
+    run(scene())
+
+
+def test_a_store_that_cannot_be_written_does_not_end_the_timer(tmp_path: Path) -> None:
+    """The disk was full when a cluster should have slept: from then on nothing was resynced, and nothing slept."""
+
+    async def scene() -> None:
+        async with running(tmp_path, idle_s=0.05, resync_s=0.05) as world:
+            failures: list[str] = []
+
+            def refuse(cluster_id: str) -> None:
+                failures.append(cluster_id)
+                raise StoreError("database or disk is full")
+
+            world.controller._on_idle = refuse
+            made = clusters.create_cluster(world.context, ME, region_id=REGION, display_name="orders").cluster
+            world.controller.host_changed(ready(made), first=False)
+            await world.until(lambda: failures)
+            before = world.host.applies
+            await world.until(lambda: world.host.applies > before + 2)
+
+    run(scene())
+
+
+def test_failures_do_not_gather_timers(tmp_path: Path) -> None:
+    """Each wake during an outage added a retry of its own that renewed itself: after an hour, hundreds a second."""
+
+    async def scene() -> None:
+        async with running(tmp_path) as world:
+            vpc = vpcs.create_vpc(world.context, ME, region_id=REGION).vpc_id
+            await world.until(lambda: vpcs.get_vpc(world.context, ME, vpc).available)
+            tries: list[HostConfig] = []
+
+            async def refuse(config: HostConfig) -> dict[str, str]:
+                tries.append(config)
+                raise HostUnreachable("no agent")
+
+            world.host.apply = refuse  # type: ignore[method-assign]
+            for number in range(1, 11):
+                world.controller.wake("vpc", vpc)
+                await world.until(lambda number=number: len(tries) >= number)
+            await asyncio.sleep(1.4)  # each failed pass is tried again after a second
+            assert len(tries) <= 12
+
+    run(scene())
+
+
+def test_a_first_plan_that_fails_is_not_tried_without_a_pause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that could not be read at the start kept a core busy and filled the log."""
+    tries: list[int] = []
+
+    def refuse(tx: Any) -> Any:
+        tries.append(1)
+        raise StoreError("no such table")
+
+    monkeypatch.setattr("tidegate.controller.loop.load_world", refuse)
+
+    async def scene() -> None:
+        store = Store(f"sqlite:///{tmp_path / 'tidegate.db'}")
+        store.migrate()
+        world = Running(store, ControllerSettings(PlanSettings()))
+        task = asyncio.create_task(world.controller.run())
+        await world.until(lambda: tries)
+        world.controller.wake("cluster", "1")
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+        assert len(tries) == 1
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        store.close()
 
     run(scene())

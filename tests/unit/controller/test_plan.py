@@ -116,9 +116,12 @@ def test_the_whole_host_is_made_of_the_same_parts() -> None:
     assert set(host.gateways) == {REGION}
 
 
-def test_a_cluster_being_deleted_has_no_route_and_no_server() -> None:
+def test_a_cluster_being_deleted_has_no_route_and_its_database_is_named_as_deleted() -> None:
+    """Merely left out it would be forgotten by an agent that starts meanwhile, data and all."""
     host = plan_host(World((), (replace(CLUSTER, deleting=True),)), {}, SETTINGS)
-    assert (host.routes, host.databases) == ({}, {})
+    assert host.routes == {}
+    database = host.databases[CLUSTER.cluster_id]
+    assert database.deleted and not database.running
 
 
 def test_certificates_are_for_the_names_people_use() -> None:

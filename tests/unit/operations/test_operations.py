@@ -26,7 +26,16 @@ from tidegate.domain.refusals import (
     ZoneUnknown,
 )
 from tidegate.domain.status import Status
-from tidegate.operations import clusters, endpoints, interfaces, security_group_rules, security_groups, services, subnets, vpcs
+from tidegate.operations import (
+    clusters,
+    endpoints,
+    interfaces,
+    security_group_rules,
+    security_groups,
+    services,
+    subnets,
+    vpcs,
+)
 from tidegate.operations.context import Caller
 from tidegate.operations.endpoints import ZoneSpec
 from tidegate.operations.security_group_rules import RuleSpec

@@ -82,9 +82,7 @@ class Action:
 ACTIONS: dict[tuple[str, str], Action] = {}
 
 NOT_YET: dict[str, tuple[str, ...]] = {
-    PRIVATELINK: words(
-        "UpdateVpcEndpointServiceResourceAttribute UpdateVpcEndpointZoneConnectionResourceAttribute"
-    ),
+    PRIVATELINK: words("UpdateVpcEndpointServiceResourceAttribute UpdateVpcEndpointZoneConnectionResourceAttribute"),
 }
 """The cloud has them, we do not: answered with InvalidApi.NotFound, never with a success that did nothing."""
 

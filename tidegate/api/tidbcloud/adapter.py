@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -18,6 +19,9 @@ from tidegate.api.tidbcloud.routes import Found, find_route
 from tidegate.domain.accounts import AccessKey
 from tidegate.domain.refusals import Refusal
 from tidegate.operations.context import Caller, Context
+from tidegate.store.store import StoreError
+
+log = structlog.get_logger("tidegate.api.tidbcloud")
 
 _PROBLEMS: Mapping[Problem, Failure] = {
     "body_too_large": describe(Code.INVALID_ARGUMENT, "The body is too large (your side). Nothing was changed.", 413),
@@ -26,6 +30,10 @@ _PROBLEMS: Mapping[Problem, Failure] = {
         Code.INTERNAL, "Tidegate failed to answer (our side). Its log has the cause under the X-Debug-Trace-Id."
     ),
 }
+_STORE_REFUSED = describe(
+    Code.UNAVAILABLE,
+    "Tidegate cannot write its store now (our side). Nothing was changed. Its log has the cause and the remedy.",
+)
 _NO_KEY = describe(
     Code.UNAUTHENTICATED,
     "The request is not signed by an API key that is known here. Sign it with HTTP digest: the public key is the user "
@@ -79,6 +87,9 @@ class TidbCloudAdapter:
             answer = await run_in_threadpool(found.route.answer, call)
         except Refusal as refusal:
             return self._fail(request, found, describe_refusal(refusal), allowance)
+        except StoreError as error:
+            log.error("store refused", reason=str(error), request_id=note_of(request).request_id)
+            return self._fail(request, found, _STORE_REFUSED, allowance)
         return JSONResponse(answer, headers=_headers(request, allowance))
 
     def _fail(

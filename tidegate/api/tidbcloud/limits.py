@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-CLOUD_REQUESTS_PER_MINUTE = 100
 REQUESTS_PER_MINUTE = 6000
 """Ours: the cloud's 100 share it among strangers, and would stop a CI run that polls (``docs/fidelity.md``)."""
 

@@ -15,7 +15,7 @@ from tidbcloud_cloud import SINGAPORE, Cloud
 from tidegate.api.tidbcloud.errors import HTTP_STATUS, TABLE, Code, describe_refusal
 from tidegate.api.tidbcloud.limits import RateLimit
 from tidegate.domain import refusals
-from tidegate.store.store import Store
+from tidegate.store.store import Store, StoreError
 
 GOOD = {"displayName": "orders", "region": {"name": SINGAPORE}}
 
@@ -409,3 +409,16 @@ def test_any_json_gets_an_answer_of_the_right_shape(cloud: Cloud, call: tuple[st
     else:
         assert reply.status_code in (400, 404, 409, 429, 501)
         check(reply, reply.status_code, reply.json()["code"])
+
+
+def test_a_store_that_cannot_be_written_is_our_side_and_nothing_of_it_is_told(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk was answered as a fault of the program, with a traceback in the log and no remedy."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise StoreError("The store /somewhere/tidegate.db cannot be written.")
+
+    monkeypatch.setattr("tidegate.operations.clusters.create_clusters", refuse)
+    message = check(cloud.call("POST", "/clusters", json=GOOD), 503, 14)
+    assert "/somewhere" not in message and "our side" in message
