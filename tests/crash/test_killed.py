@@ -79,7 +79,7 @@ def test_a_gateways_death_ends_its_own_sessions_only(world: World, client: Clien
         started = time.monotonic()
         with pytest.raises(SessionError):
             ours.query("SELECT 1")
-        wait_until(lambda: client.login(client.vpc.only_endpoint(), timeout_s=2), "a new gateway", 10)
+        wait_until(lambda: bool(client.login(client.vpc.only_endpoint(), timeout_s=2)), "a new gateway", 10)
         assert time.monotonic() - started < 5
     assert beats.failed == []
     assert world.witness.processes()[GATEWAY] != killed
@@ -97,7 +97,7 @@ def test_the_resolvers_come_back(world: World, client: Client, endpoint: Endpoin
     with beating(session) as beats:
         killed = world.kill("resolvers")
         wait_until(lambda: world.witness.processes().get("resolvers") not in (None, killed), "new resolvers", 10)
-        wait_until(lambda: client.dial(endpoint.domain), "a name to resolve again", 10)
+        wait_until(lambda: bool(client.dial(endpoint.domain)), "a name to resolve again", 10)
     assert beats.failed == []
     assert converged(world) == state
 
@@ -114,7 +114,7 @@ def test_committed_rows_outlive_the_database(world: World, client: Client, order
     killed = world.kill(name)
     with pytest.raises(SessionError):
         session.query("SELECT 1")
-    wait_until(lambda: client.login(client.vpc.only_endpoint(), timeout_s=10), "the database to be back", 60)
+    wait_until(lambda: bool(client.login(client.vpc.only_endpoint(), timeout_s=10)), "the database to be back", 60)
     assert client.query("SELECT COUNT(*) FROM test.kept") == [[50]]
     assert world.witness.processes()[name] != killed
     assert converged(world) == state
