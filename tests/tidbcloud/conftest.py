@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # importlib mode leaves a test f
 
 from tidbcloud_site import Site
 
-from tidegate.testing.plugin import open_world
+from tidegate.testing.plugin import open_world, pytest_runtest_makereport
 
-pytest_plugins = ["tidegate.testing.plugin"]
+__all__ = ["pytest_runtest_makereport"]
 
 
 @pytest.fixture(scope="session")

@@ -58,11 +58,11 @@ def test_it_is_closed_unless_it_was_asked_for(site: Site) -> None:
 def test_a_new_serve_and_a_new_gateway_keep_the_address(site: Site, cluster: Json) -> None:
     """Killed, each: sessions come in without serve, and the port that users wrote down stays."""
     before = cluster["endpoints"]["public"]
-    site.world.kill("serve")
+    assert site.world.kill("serve")
     assert site.login_error(cluster) == 0
     site.world.start()
     path = f"/clusters/{cluster['clusterId']}"
     wait_for(lambda: site.call("GET", path)["endpoints"]["public"]["port"] == before["port"])
-    site.world.kill("gateway")
+    assert site.world.kill("gateway-alicloud-ap-southeast-1")
     wait_for(lambda: site.login_error(cluster) == 0)
     assert site.call("GET", path)["endpoints"]["public"]["port"] == before["port"]

@@ -58,7 +58,7 @@ class Site:
     ) -> pymysql.Connection[Any]:
         """As the Connect dialog's snippet for the public endpoint does: the CA and the host's name are checked."""
         public = cluster["endpoints"]["public"]
-        ca = load_environment(self.world.settings)["TIDEGATE_CA"]
+        ca = str(self.world.settings.keys / "ca.pem")
         secure: Json = {"ssl_ca": ca, "ssl_verify_cert": True, "ssl_verify_identity": True}
         return pymysql.connect(
             host=public["host"],
