@@ -11,9 +11,9 @@ POLL_S = 0.02
 
 
 def wait_until(look: Callable[[], T | None], what: str, timeout_s: float = 30.0, poll_s: float = POLL_S) -> T:
-    """The first thing ``look`` gives that is neither None nor False.  Raises AssertionError naming ``what``."""
+    """The first true thing ``look`` gives; a failed :class:`Attempt` is not.  Raises AssertionError naming ``what``."""
     deadline = time.monotonic() + timeout_s
-    while (found := look()) is None or found is False:
+    while not (found := look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: did not happen within {timeout_s:g} s")
         time.sleep(poll_s)
