@@ -35,11 +35,24 @@ def open_access(settings: Settings | None = None) -> Access:
     otherwise the installation of the settings is asked for both.  Raises :class:`CliError`.
     """
     if os.environ.get("TIDEGATE_HTTP") and settings is None:
+        _require_one_installation(os.environ)
         return build_access(os.environ)
     settings = settings or load_settings()
     if installation.describe(settings) is None:
         raise CliError(f"Tidegate is not running (home: {settings.home}). Start it: tidegate up.")
     return build_access(installation.load_environment(settings))
+
+
+def _require_one_installation(environ: Mapping[str, str]) -> None:
+    """TIDEGATE_HOME and TIDEGATE_HTTP of two installations: a delete would hit the one that was not meant."""
+    if not environ.get("TIDEGATE_HOME"):
+        return
+    named = installation.describe(load_settings(environ))
+    if named is not None and named.http != environ["TIDEGATE_HTTP"]:
+        raise CliError(
+            f"TIDEGATE_HOME={environ['TIDEGATE_HOME']} is served at {named.http}, but TIDEGATE_HTTP names "
+            f"{environ['TIDEGATE_HTTP']}: two installations. Unset one of the two."
+        )
 
 
 def build_access(environ: Mapping[str, str]) -> Access:
