@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tidegate.controller.vpcs import write_status
-from tidegate.domain.clusters import Cluster, cpu_share
+from tidegate.domain.clusters import Cluster
 from tidegate.domain.status import Outcome, Status
 from tidegate.engine.config import DatabaseStatus
 from tidegate.store.store import Transaction
@@ -47,16 +47,7 @@ def decide_outcome(cluster: Cluster, database: DatabaseStatus | None, error: str
         return Outcome("working", "Its server is taking the new root password in.")
     if cluster.root_password_hash is None:
         return Outcome("ready", "Running; nobody can log in until a root password is set.")
-    return Outcome("ready", _running(cluster, database))
-
-
-def _running(cluster: Cluster, database: DatabaseStatus) -> str:
-    """What its RCUs mean on this host."""
-    _, cpus = cpu_share(cluster)
-    if not cpus:
-        return "Running."
-    rounded = ", in whole CPUs because no CPU cgroup may be made here" if database.cpu_limited_by == "affinity" else ""
-    return f"Running, with at most {cpus:g} CPUs ({cluster.max_rcu} RCU){rounded}."
+    return Outcome("ready", "Running.")
 
 
 def _going(database: DatabaseStatus | None) -> Outcome:

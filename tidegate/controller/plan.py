@@ -20,7 +20,7 @@ from tidegate.dataplane.config import (
 from tidegate.dns.config import NameRecord, Resolution, ResolverConfig
 from tidegate.domain import fabric
 from tidegate.domain.catalogue import require_region
-from tidegate.domain.clusters import DEFAULT_PORT, Cluster, cpu_share, private_host
+from tidegate.domain.clusters import DEFAULT_PORT, Cluster, private_host
 from tidegate.domain.endpoints import Endpoint, EndpointZone
 from tidegate.domain.security_groups import SecurityGroup, SecurityGroupRule, ordered
 from tidegate.domain.services import EndpointService
@@ -128,7 +128,6 @@ def plan_gateway(region_id: str, settings: PlanSettings) -> GatewayConfig:
 
 
 def plan_database(cluster: Cluster, settings: PlanSettings) -> DatabaseConfig:
-    cpu_least, cpu_most = cpu_share(cluster)
     return DatabaseConfig(
         cluster_id=cluster.cluster_id,
         region_id=cluster.region_id,
@@ -142,8 +141,6 @@ def plan_database(cluster: Cluster, settings: PlanSettings) -> DatabaseConfig:
         deleted=cluster.deleting,
         start_seq=cluster.start_seq,
         memory_limit_bytes=settings.cluster_memory_bytes,
-        cpu_least=cpu_least,
-        cpu_most=cpu_most,
     )
 
 

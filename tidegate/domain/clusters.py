@@ -26,10 +26,6 @@ Plan = Literal["STARTER", "ESSENTIAL"]
 DEFAULT_PORT = 4000
 
 
-RCU_PER_CPU = 2000
-"""Ours: the cloud does not say what an RCU is worth.  So the smallest Essential cluster has one CPU."""
-
-
 class ClusterState(StrEnum):
     CREATING = "CREATING"
     ACTIVE = "ACTIVE"
@@ -136,11 +132,6 @@ def native_password_hash(password: str) -> str:
     """
     inner = hashlib.sha1(password.encode(), usedforsecurity=False).digest()
     return "*" + hashlib.sha1(inner, usedforsecurity=False).hexdigest().upper()
-
-
-def cpu_share(cluster: Cluster) -> tuple[float, float]:
-    """(least, most) CPUs of its server; (0, 0) for Starter, which has no such limits."""
-    return cluster.min_rcu / RCU_PER_CPU, cluster.max_rcu / RCU_PER_CPU
 
 
 def private_host(region: Region) -> str:

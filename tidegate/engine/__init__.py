@@ -10,7 +10,6 @@
       |- folder.py       clusters/<id>/: data, logs, record of the process
       |- process.py      spawn in a namespace, find again, count sessions, stop
       |- board.py       what is known of each, told once per change
-      |- quota.py        how much CPU it may use: a cgroup, or affinity
       |- sql_users.py    the tenant's SQL users, asked for and changed in the running server
       `- session.py      our own SQL session, opened from inside the namespace
 

@@ -31,7 +31,6 @@ class Board:
         server: Server | None = None,
         seq: int | None = None,
         wish: DatabaseConfig | None = None,
-        cpu_limited_by: str = "",
     ) -> None:
         """``seq`` is the start_seq that this answers (else the server's); ``wish`` is given once it holds."""
         with self._lock:
@@ -45,7 +44,6 @@ class Board:
                 sessions=old.sessions if old and server else None,
                 version=wish.server_version if wish else None,
                 root_password_hash=wish.root_password_hash if wish else None,
-                cpu_limited_by=cpu_limited_by,
             )
             self._tell(status)
 

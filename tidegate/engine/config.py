@@ -36,9 +36,6 @@ class DatabaseConfig:
     deleted: bool = False
     start_seq: int = 0
     memory_limit_bytes: int = 2 << 30
-    cpu_least: float = 0.0
-    cpu_most: float = 0.0
-    """CPUs; 0: no limit.  ``cpu_least`` is what it gets beside others when CPUs are short."""
     server_version: str = "8.0.11-TiDB-v8.5.4"
 
 
@@ -59,8 +56,6 @@ class DatabaseStatus:
     version: str | None = None
     root_password_hash: str | None = None
     """The hash that the server is known to hold."""
-    cpu_limited_by: str = ""
-    """``cgroup``, ``affinity`` (whole CPUs, rounded up) or ``none``"""
 
 
 class Engine(Protocol):

@@ -56,7 +56,6 @@ from tidegate.engine.process import (
     stop_server,
     wait_gone,
 )
-from tidegate.engine.quota import CpuQuota, CpuShare
 from tidegate.engine.session import (
     SessionError,
     connect_when_ready,
@@ -126,7 +125,6 @@ class TidbEngine:
         self._lock = threading.Lock()
         self._clusters: dict[str, _Cluster] = {}
         self._board = Board(on_status)
-        self._quota = CpuQuota(self._root)
         self._closed = False
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="engine")
         self._watcher = Watcher(self._due, self._on_exit, self._on_sessions)
@@ -189,7 +187,6 @@ class TidbEngine:
         self.close()
         running = scan_servers()
         _stop_all([s for path, s in running.items() if path.is_relative_to(self._root)])
-        self._quota.sweep()
 
     def ask(self, cluster_id: str, task: SqlTask, timeout_s: float = START_TIMEOUT_S) -> SqlReply:
         """Carry out a task on the SQL users of a cluster that is, or is becoming, ready; see the protocol."""
@@ -285,11 +282,9 @@ class TidbEngine:
             self._start(cluster_id, cluster, folder, wish, namespace)
         server = cluster.server
         assert server is not None
-        limited_by = self._quota.apply(cluster_id, server.pid, CpuShare(wish.cpu_most, wish.cpu_least))
         self._settle(folder, wish, namespace, server)
         self._answer(cluster, folder, wish)
-        ready = "It takes connections."
-        self._board.publish(cluster_id, "ready", ready, cluster.server, wish=wish, cpu_limited_by=limited_by)
+        self._board.publish(cluster_id, "ready", "It takes connections.", cluster.server, wish=wish)
 
     def _may_start(self, cluster: _Cluster, wish: DatabaseConfig) -> bool:
         """False while a pause after a failure lasts; a raised ``start_seq`` ends it."""
@@ -335,7 +330,6 @@ class TidbEngine:
             stop_server(cluster.server, grace_s)
             forget_process(cluster.server.pid)
             cluster.server = None
-        self._quota.forget(folder.path.name)
         folder.record.unlink(missing_ok=True)
 
     def _delete(self, cluster_id: str, cluster: _Cluster, folder: Folder) -> None:
@@ -431,7 +425,6 @@ class TidbEngine:
     def _prepare(self) -> None:
         """Make the template while nobody waits for it; who comes too early waits for the same one."""
         sweep_deleted(self._root)
-        self._quota.sweep(list_folders(self._root))
         try:
             require_template(self._root, self._binary(), self._template_memory_bytes)
         except Exception as error:  # the first create meets it again, and has somebody to tell
