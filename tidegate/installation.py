@@ -4,6 +4,8 @@
 
     start:  agent (makes or joins the world, starts gateways, resolvers, databases)   then serve
     stop:   serve, agent, their children, the databases, the namespaces; what remains is ``home``
+
+A start that fails or is interrupted takes back what it started.  Who was killed cannot: see ``front.py``.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from pathlib import Path
 
 import httpx
 
-from tidegate.agent.world import process_start, stop_world
+from tidegate.agent.processes import find_process, is_stopped, read_record, write_record
+from tidegate.agent.world import holder_pid, stop_world
 from tidegate.settings import Settings
 
 START_LIMIT_S = 30.0
@@ -31,6 +34,8 @@ STOP_LIMIT_S = 10.0
 LEAST_ROOM_BYTES = 4 << 20
 """for the store, its write-ahead log, keys and the first lines of each log; not for any cluster's data"""
 SERVICES = ("agent", "serve")
+CHILDREN = ("gateway-", "resolvers")
+"""what the agent starts in this run folder, by the beginnings of their names"""
 Progress = Callable[[str], None]
 
 
@@ -48,32 +53,64 @@ class Installation:
 
 
 def start(settings: Settings, on_progress: Progress = lambda sentence: None) -> Installation:
-    """Start what does not run yet; returns when the APIs answer and the agent is connected.  Idempotent."""
+    """Start what does not run yet; returns when the APIs answer and the agent is connected.  Idempotent.
+
+    Whatever ends it early, nothing that it started runs on: everything stops again where nothing ran before.
+    """
     _private_folder(settings.home)
-    with _only_one(settings):
-        for folder in (settings.run, settings.logs, settings.keys, settings.clusters):
-            _private_folder(folder)
-        _require_short_run(settings)
-        _require_room(settings)
-        return _start_all(settings, on_progress)
+    with only_one(settings):
+        prepare(settings)
+        nothing_ran, started = not runs(settings), set[str]()
+        try:
+            return _start_all(settings, on_progress, started)
+        except BaseException:
+            on_progress("Taking back what was started")
+            if nothing_ran:
+                _stop_all(settings, on_progress)
+            for service in started:
+                _end(settings, service)
+            raise
 
 
-def stop(settings: Settings, on_progress: Progress = lambda sentence: None) -> None:
-    """Stop everything and leave no process, namespace, link, rule or mount; data and keys in ``home`` stay."""
+def prepare(settings: Settings) -> None:
+    """Make the folders.  Raises :class:`InstallationError` when they cannot be what they must."""
+    _private_folder(settings.home)
+    for folder in (settings.run, settings.logs, settings.keys, settings.clusters):
+        _private_folder(folder)
+    _require_short_run(settings)
+    _require_room(settings)
+
+
+def runs(settings: Settings) -> bool:
+    """Whether any part of it lives."""
+    return bool(holder_pid(settings)) or any(read_record(record) for record in _records(settings, SERVICES + CHILDREN))
+
+
+def stop(
+    settings: Settings, on_progress: Progress = lambda sentence: None, only_if: Callable[[], bool] = lambda: True
+) -> None:
+    """Stop everything and leave no process, namespace, link, rule or mount; data and keys in ``home`` stay.
+
+    ``only_if`` is asked when nobody else starts or stops any more.
+    """
     if not settings.run.exists():
         return
-    with _only_one(settings):
-        for service in reversed(SERVICES):
-            on_progress(f"Stopping {service}")
-            _end(settings, service)
-        for record in sorted(settings.run.glob("*.json")):
-            if record.stem.startswith(("gateway-", "resolvers")):
-                on_progress(f"Stopping {record.stem}")
-                _end(settings, record.stem)
-        on_progress("Stopping databases and taking the networks away")
-        _cleanup(settings)
-        stop_world(settings)
-        shutil.rmtree(settings.run, ignore_errors=True)
+    with only_one(settings):
+        if only_if():
+            _stop_all(settings, on_progress)
+
+
+def _stop_all(settings: Settings, on_progress: Progress) -> None:
+    for service in reversed(SERVICES):
+        on_progress(f"Stopping {service}")
+        _end(settings, service)
+    for record in _records(settings, CHILDREN):
+        on_progress(f"Stopping {record.stem}")
+        _end(settings, record.stem)
+    on_progress("Stopping databases and taking the networks away")
+    _cleanup(settings)
+    stop_world(settings)
+    shutil.rmtree(settings.run, ignore_errors=True)
 
 
 def describe(settings: Settings) -> Installation | None:
@@ -108,40 +145,49 @@ def load_environment(settings: Settings) -> dict[str, str]:
 def _spawn(settings: Settings, service: str) -> None:
     with _log(settings, service).open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tidegate.app", service],
+            _command(service),
             env={**os.environ, **settings.environment()},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
-    record = settings.run / f"{service}.json"
-    temporary = record.with_suffix(".new")
-    temporary.write_text(json.dumps({"pid": process.pid, "start": process_start(process.pid)}))
-    temporary.replace(record)
+    write_record(settings.run / f"{service}.json", process.pid)
 
 
-def _pid(settings: Settings, service: str) -> int | None:
-    try:
-        record = json.loads((settings.run / f"{service}.json").read_text())
-        pid, started = int(record["pid"]), str(record["start"])
-    except (OSError, ValueError, KeyError):
-        return None
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # our own child, dead and unread, would look alive
-    return pid if process_start(pid) == started else None
+def _command(process: str) -> list[str]:
+    return [sys.executable, "-m", "tidegate.app", *process.split("-", 1)]
 
 
-def _end(settings: Settings, service: str) -> None:
+def _records(settings: Settings, beginnings: tuple[str, ...]) -> list[Path]:
+    return sorted(record for record in settings.run.glob("*.json") if record.stem.startswith(beginnings))
+
+
+def _pid(settings: Settings, process: str) -> int | None:
+    """The living process, also one whose starter died before it could record it."""
+    record = settings.run / f"{process}.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, ChildProcessError):
+        # Our own child, dead and unread, would look alive.
+        os.waitpid(int(json.loads(record.read_text())["pid"]), os.WNOHANG)
+    if (pid := read_record(record)) is None:
+        pid = find_process(_command(process), {"TIDEGATE_RUN": str(settings.run)})
+        if pid is not None:
+            write_record(record, pid)
+    return pid
+
+
+def _end(settings: Settings, process: str) -> None:
     """Politely, then not."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        pid = _pid(settings, service)
+        pid = _pid(settings, process)
         if pid is None:
             break
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-        _poll(lambda: _pid(settings, service) is None, STOP_LIMIT_S)
-    (settings.run / f"{service}.json").unlink(missing_ok=True)
+            if is_stopped(pid):
+                os.kill(pid, signal.SIGKILL)  # it would not hear the other before it goes on
+        _poll(lambda: _pid(settings, process) is None, STOP_LIMIT_S)
+    (settings.run / f"{process}.json").unlink(missing_ok=True)
 
 
 def _cleanup(settings: Settings) -> None:
@@ -157,15 +203,14 @@ def _cleanup(settings: Settings) -> None:
         raise InstallationError(f"Not everything could be taken away (our side): {_last_line(done.stderr)}")
 
 
-def _start_all(settings: Settings, on_progress: Progress) -> Installation:
-    """Start each service that is not there, once, and wait until all is ready.
+def _start_all(settings: Settings, on_progress: Progress, started: set[str]) -> Installation:
+    """Start each service that is not there, once, and wait until all is ready; ``started`` tells which.
 
     Also what ends while we wait: a process that was killed just before us lives on for a moment.  Raises
     :class:`InstallationError` with the last line of the log of one that we started and that ended early.
     """
     deadline = time.monotonic() + START_LIMIT_S
     reason = "it did not answer"
-    started: set[str] = set()
     while time.monotonic() < deadline:
         for service in SERVICES:
             if _pid(settings, service) is not None:
@@ -174,8 +219,8 @@ def _start_all(settings: Settings, on_progress: Progress) -> Installation:
                 said = _last_line(_log(settings, service).read_text(errors="replace")[-4000:])
                 raise InstallationError(f"{service} did not start: {said}")
             on_progress(f"Starting {service}")
+            started.add(service)  # first: the next instruction may be an interrupt
             _spawn(settings, service)
-            started.add(service)
         running = describe(settings)
         if running:
             ready, reason = _ask(running)
@@ -205,7 +250,7 @@ def _poll(condition: Callable[[], bool], limit_s: float) -> None:
 
 
 @contextlib.contextmanager
-def _only_one(settings: Settings) -> Iterator[None]:
+def only_one(settings: Settings) -> Iterator[None]:
     """Two ``up``s, or ``up`` and ``down``, take turns.  The lock lies in ``home``, because ``down`` removes ``run``."""
     with (settings.home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

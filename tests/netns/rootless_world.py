@@ -20,7 +20,8 @@ from pathlib import Path
 from netns_witness import Place, Server, eventually, talks
 from netns_world import ENDPOINT, GATEWAY, HOST, NETWORK, REGION, twin
 
-from tidegate.agent.world import enter_command, holder_pid, join_world, process_start, stop_world
+from tidegate.agent.processes import process_start
+from tidegate.agent.world import enter_command, holder_pid, join_world, stop_world
 from tidegate.dataplane.config import Namespaces, Publication
 from tidegate.dataplane.linux import LinuxDataPlane
 from tidegate.settings import Settings

@@ -14,11 +14,11 @@ import pytest
 from netns_witness import eventually, mounts
 from netns_world import World
 
+from tidegate.agent.processes import process_start
 from tidegate.agent.world import (
     NamedNamespaces,
     WorldError,
     explain_refusal,
-    process_start,
     require_tools,
     stop_world,
     world_processes,

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
 
 from tidegate.agent.channel import ChannelError, ConfigClient
 from tidegate.agent.config import HostConfig, HostStatus
-from tidegate.agent.world import process_start
+from tidegate.agent.processes import find_process, read_record, write_record
 
 log = structlog.get_logger("agent")
 
@@ -128,9 +127,7 @@ class Child:
         return pid
 
     def _record(self, pid: int) -> None:
-        temporary = self._record_path.with_suffix(".new")
-        temporary.write_text(json.dumps({"pid": pid, "start": process_start(pid)}))
-        temporary.replace(self._record_path)
+        write_record(self._record_path, pid)
 
     def _unrecorded(self) -> int | None:
         """The child of a predecessor that was killed between starting and recording it.
@@ -145,12 +142,7 @@ class Child:
 
     def _recorded(self) -> int | None:
         """The living child's pid; a record whose start time differs belongs to a dead one."""
-        try:
-            record = json.loads(self._record_path.read_text())
-            pid, start = int(record["pid"]), str(record["start"])
-        except (OSError, ValueError, KeyError):
-            return None
-        return pid if process_start(pid) == start else None
+        return read_record(self._record_path)
 
     def _on_state(self, state: str) -> None:
         if state == "lost":
@@ -174,21 +166,6 @@ class Child:
     @property
     def _log_path(self) -> Path:
         return self._logs / f"{self.name}.log"
-
-
-def find_process(argv: Sequence[str], environment: Mapping[str, str]) -> int | None:
-    """A living process of our user's with this command line and at least these variables."""
-    line = b"".join(os.fsencode(word) + b"\0" for word in argv)
-    wanted = {os.fsencode(f"{name}={value}") for name, value in environment.items()}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        with contextlib.suppress(OSError):
-            if entry.stat().st_uid != os.geteuid() or (entry / "cmdline").read_bytes() != line:
-                continue
-            if wanted <= set((entry / "environ").read_bytes().split(b"\0")) and process_start(int(entry.name)):
-                return int(entry.name)
-    return None
 
 
 def child_socket(run: Path, name: str) -> Path:

@@ -19,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
-import json
 import os
 import re
 import shutil
@@ -33,6 +32,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from tidegate.agent.processes import process_start, read_record, write_record
 from tidegate.settings import Settings
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
@@ -193,23 +193,9 @@ def require_tools() -> None:
             raise WorldError(f"This host has no `{tool}`. Install it: apt-get install {package}.")
 
 
-def process_start(pid: int) -> str | None:
-    """Clock ticks since boot at which ``pid`` started (proc(5), stat field 22); None when it is not there."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0] in "ZX" else fields[19]
-
-
 def holder_pid(settings: Settings) -> int | None:
     """The living holder's pid.  A record whose start time differs belongs to a dead one: pids are reused."""
-    try:
-        record = json.loads(_record(settings.run).read_text())
-        pid, started = int(record["pid"]), str(record["start"])
-    except (OSError, ValueError, KeyError):
-        return None
-    return pid if process_start(pid) == started else None
+    return read_record(_record(settings.run))
 
 
 def _record(run: Path) -> Path:
@@ -271,9 +257,7 @@ def _hold(run: Path, lock: int) -> None:
         _mount("tidegate", str(run / "netns"), "tmpfs", 0, "mode=0700,size=1m")
     except OSError as error:
         sys.exit(explain_refusal(error))
-    draft = run / "holder.json.new"
-    draft.write_text(json.dumps({"pid": os.getpid(), "start": process_start(os.getpid())}))
-    draft.replace(_record(run))
+    write_record(_record(run), os.getpid())
     os.write(1, b"ready\n")
     os.set_inheritable(lock, False)
     null = os.open("/dev/null", os.O_RDWR)

@@ -23,6 +23,7 @@ from tidegate.cli.demo_verdicts import decide_held
 from tidegate.cli.demo_words import choose_language, say
 from tidegate.cli.reports import Format, Output, err, out, print_json
 from tidegate.cli.tidb import provide_tidb
+from tidegate.front import interruptible, lead
 from tidegate.settings import Settings, load_settings
 
 
@@ -44,20 +45,20 @@ def demo(
         raise CliError(f"--lang {lang} is not known. Use en or zh.")
     settings, language = load_settings(), choose_language(lang, os.environ)
     console = err if output is Format.JSON else out
-    provide_tidb(settings)
-    started = time.monotonic()
-    was_running = installation.describe(settings) is not None
-    with console.status(say(language, "start")) as spinner:
-        running = installation.start(settings, spinner.update)
-    access = build_access(installation.load_environment(settings))
-    stage = Stage(settings, access, open_operator(settings), console, language)
-    address = f"http://{running.http}"
-    stage.tick(stage.words("started", address=address), time.monotonic() - started)
-    try:
+    with interruptible():
+        provide_tidb(settings)
+    with lead(settings) as front:
+        started = time.monotonic()
+        with console.status(say(language, "start")) as spinner:
+            running = installation.start(settings, spinner.update)
+        access = build_access(installation.load_environment(settings))
+        stage = Stage(settings, access, open_operator(settings), console, language)
+        address = f"http://{running.http}"
+        stage.tick(stage.words("started", address=address), time.monotonic() - started)
         failure = perform(stage, keep, started)
-    finally:
-        if not keep and not was_running:
-            installation.stop(settings, lambda _: None)
+        was_running = not front.owns
+        if keep and front.owns:
+            front.detach()
     conclude(stage, failure, address, keep, was_running)
     if output is Format.JSON:
         print_json(stage.findings.build_json())

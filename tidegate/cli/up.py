@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -16,6 +14,7 @@ from tidegate.cli.clients import CliError
 from tidegate.cli.reports import err, out, progress
 from tidegate.cli.status import render
 from tidegate.cli.tidb import provide_tidb
+from tidegate.front import Front, interruptible, lead
 from tidegate.settings import Settings, load_settings
 
 REFRESH_S = 1.0
@@ -30,30 +29,44 @@ def up(
 ) -> None:
     """Start Tidegate on this machine; Ctrl-C stops it again, --detach leaves it running."""
     settings = load_settings()
-    provide_tidb(settings)
-    with progress("starting Tidegate") as tell:
-        running = installation.start(settings, tell)
-    out.print(f"Tidegate runs: http://{running.http} and https://{running.http} (CA: {running.ca_path})")
-    out.print('Point clients here: eval "$(tidegate env)"', markup=False)
-    if detach:
-        out.print("Look: tidegate status    Stop: tidegate down")
-        return
-    signal.signal(signal.SIGTERM, _interrupt)
+    with interruptible():
+        provide_tidb(settings)
     try:
-        watch(settings)
+        with lead(settings) as front:
+            with progress("starting Tidegate") as tell:
+                running = installation.start(settings, tell)
+            out.print(f"Tidegate runs: http://{running.http} and https://{running.http} (CA: {running.ca_path})")
+            out.print('Point clients here: eval "$(tidegate env)"', markup=False)
+            if detach:
+                front.detach()
+                out.print("Look: tidegate status    Stop: tidegate down")
+                return
+            stay(settings, front)
+    except KeyboardInterrupt as error:
+        raise CliError("Interrupted while it started; nothing that was started runs on.") from error
+
+
+def stay(settings: Settings, front: Front) -> None:
+    """In front until interrupted; then everything stops, unless it ran before us."""
+    if not front.owns:
+        out.print("It ran before: this only looks on. Stop it: tidegate down")
+    try:
+        watch(settings, front)
+        out.print("It was stopped or detached from elsewhere: tidegate status.")
     except KeyboardInterrupt:
+        if not front.owns:
+            return
         with progress("stopping Tidegate") as tell:
-            installation.stop(settings, tell)
+            front.stop(tell)
         out.print("Stopped. Nothing is left running; clusters keep their data.")
 
 
-def watch(settings: Settings) -> None:
+def watch(settings: Settings, front: Front) -> None:
     """Show the status until interrupted.  What dies meanwhile is said, not mended: that is the agent's work."""
-    operator = open_operator(settings)
     with Live(console=err, auto_refresh=False) if err.is_terminal else _Quiet() as screen:
-        while True:
+        while not front.relieved:
             try:
-                screen.update(render(operator.get("/status")), refresh=True)
+                screen.update(render(open_operator(settings).get("/status")), refresh=True)
             except CliError as error:
                 screen.update(str(error), refresh=True)
             time.sleep(REFRESH_S)
@@ -70,7 +83,3 @@ class _Quiet:
 
     def update(self, _: object, *, refresh: bool) -> None:
         pass
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
