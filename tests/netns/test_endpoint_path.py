@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from dataclasses import replace
 
 import pytest
@@ -20,6 +21,9 @@ from netns_world import (
     World,
     twin,
 )
+
+from tidegate.dataplane.links import SENDING_LIMIT_S, Links
+from tidegate.dataplane.wiring import host_link
 
 
 def test_server_sees_the_fabric_address(world: World, gateway: Server) -> None:
@@ -224,3 +228,22 @@ def test_ipv6_is_off(world: World) -> None:
     for name in ("app", "vpc-a", "region-1"):
         links = world.place(name).ip("-6", "addr")
         assert [i["ifname"] for i in links if i["addr_info"] and i["ifname"] != "lo"] == []
+
+
+def test_a_new_link_loses_no_first_packet(world: World) -> None:
+    """Under load one connection in forty waited a second: the router's end of a new link was up, but the kernel still
+    threw away what it sent, the ARP answer first of all, until its link watch had run.
+    """
+    app = world.place("app")
+    app.run("ip", "link", "set", "eth0", "down")
+    with world.namespaces.inside("vpc-a"), Links() as links:
+        link = links.link(host_link(HOST.interface_id))
+        assert link is not None and link.up and not link.sending
+        app.run("ip", "link", "set", "eth0", "up")
+        links.await_sending(link.name)
+        again = links.link(link.name)
+        assert again is not None and again.sending
+        started = time.monotonic()
+        app.run("ip", "link", "set", "eth0", "down")
+        links.await_sending(link.name)
+        assert SENDING_LIMIT_S <= time.monotonic() - started < SENDING_LIMIT_S + 1

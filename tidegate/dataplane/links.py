@@ -14,6 +14,7 @@ import os
 import socket
 import struct
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,8 @@ from typing import Any, Self
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
+
+SENDING_LIMIT_S = 1.0
 
 LOOPBACK = 1
 """lo is the first link of every namespace."""
@@ -32,7 +35,7 @@ _NEW_ADDRESS, _GET_ADDRESS, _NEW_ROUTE, _GET_ROUTE, _NEW_NEIGHBOUR, _GET_NEIGHBO
 _REQUEST, _REQUEST_DUMP = 0x1, 0x301
 _SOL_NETLINK, _STRICT_CHECK = 270, 12
 _MAIN_TABLE, _UNICAST, _PERMANENT = 254, 1, 0x80
-_IFF_UP = 1
+_IFF_UP, _IFF_RUNNING = 0x1, 0x40
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Link:
     mac: str
     peer_index: int
     alias: str
+    sending: bool
+    """False while the kernel throws away what the link should send; see :meth:`Links.await_sending`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,18 @@ class Links:
         if link.alias != alias:
             self._ip.link("set", index=link.index, ifalias=alias)
         return link.alias != alias
+
+    def await_sending(self, name: str) -> None:
+        """Return when what this link sends is sent.
+
+        A link that was up before its peer drops all until the kernel's link watch has run, some time after the peer
+        came up: an ARP answer lost in between costs a connection one second.  Asking for one link makes the link
+        watch run for it (rtnl_getlink, since Linux 6.8); older kernels are asked again.
+        A link whose peer is down or gone never sends: after SENDING_LIMIT_S that is for a later pass to mend.
+        """
+        end = time.monotonic() + SENDING_LIMIT_S
+        while (link := self.link(name)) is not None and not link.sending and time.monotonic() < end:
+            time.sleep(0.002)
 
     def add_address(self, index: int, address: str, prefix_length: int = 32) -> None:
         with _tolerating(errno.EEXIST):
@@ -159,6 +176,7 @@ def _build_link(body: bytes, attributes: dict[int, bytes]) -> Link:
         attributes.get(1, b"").hex(":"),
         int.from_bytes(attributes.get(5, b""), sys.byteorder),
         _text(attributes.get(20, b"")),
+        bool(flags & _IFF_RUNNING),
     )
 
 

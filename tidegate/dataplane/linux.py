@@ -172,6 +172,8 @@ class LinuxDataPlane:
             self._step(f"fabric end {link}")
             with self._links(name) as links:
                 changed |= _ready(links, link, f"{vpc} {config.namespace}", {hop: mac})
+        with self._links(config.provider_namespace) as links:
+            links.await_sending(far)
         return changed
 
     def _converge_services(self, config: NetworkConfig, known: NetworkConfig | None) -> bool:
@@ -244,6 +246,8 @@ class LinuxDataPlane:
             changed |= _converge_addresses(links, index, read_addresses(index), {(host.address, length)})
             have = {r for r in read_routes(index) if r.via}  # the connected route is the kernel's own
             changed |= _converge_routes(links, have, {Route("0.0.0.0/0", gateway, index)})
+        with self._links(config.namespace) as links:
+            links.await_sending(link)
         return changed
 
     def _sweep_hosts(self, config: NetworkConfig) -> bool:
