@@ -29,13 +29,17 @@ from tidegate.app.gateway import public_socket
 from tidegate.app.metrics import FileCollector, ResourceCollector
 from tidegate.app.process import run, until_told
 from tidegate.app.public import PublicListeners, shown_host
+from tidegate.console.app import build_console
+from tidegate.console.guard import Cookies
+from tidegate.console.live import Live
+from tidegate.console.visit import Parts
 from tidegate.controller.loop import Controller, ControllerSettings
 from tidegate.controller.plan import PlanSettings, gateway_names
 from tidegate.domain.catalogue import REGIONS, Region
 from tidegate.domain.clusters import public_host
 from tidegate.domain.sql_users import SqlReply, SqlTask
 from tidegate.domain.status import Kind
-from tidegate.operations import accounts, clusters, services
+from tidegate.operations import accounts, clusters, services, users
 from tidegate.operations.context import Context
 from tidegate.operations.sealing import load_sealer
 from tidegate.settings import Settings, SettingsError
@@ -76,14 +80,17 @@ async def _serve(settings: Settings) -> None:
     context = Context(store, wake, ask=ask, sealer=load_sealer(settings.keys / "store-key"))
     keys = accounts.ensure_first_accounts(context)
     services.ensure_region_services(context)
+    users.ensure_first_user(context)
     ca = ensure_ca(settings.keys)
     write_credentials(settings, keys)
 
     def heard(status: HostStatus, first: bool) -> None:
         controller.host_changed(status, first=first)
+        live.notify(("cluster", cluster_id) for cluster_id in status.databases)  # their open sessions are in no store
         for cluster_id in status.wakes:
             asyncio.get_running_loop().run_in_executor(None, clusters.wake_cluster, context, cluster_id)
 
+    live = Live()
     agent = AgentClient(settings.agent_socket, heard)
     controller = Controller(
         store,
@@ -91,7 +98,7 @@ async def _serve(settings: Settings) -> None:
         ControllerSettings(_plan_settings(settings, store, ca), settings.resync_s, settings.cluster_idle_s),
         on_idle=lambda cluster_id: clusters.sleep_cluster(context, cluster_id),
     )
-    listener = _listener(settings, context, ca, agent, controller, public)
+    listener = _listener(settings, context, ca, agent, controller, public, live)
     host, port = await listener.start()
 
     def renew() -> None:
@@ -104,6 +111,7 @@ async def _serve(settings: Settings) -> None:
     try:
         await _until_told_or_broken(tasks)
     finally:
+        live.close()
         await listener.stop(grace_s=2.0)
         for task in tasks:
             task.cancel()
@@ -119,6 +127,7 @@ def _listener(
     agent: AgentClient,
     controller: Controller,
     public: PublicListeners,
+    live: Live,
 ) -> Listener:
     def health() -> AgentHealth:
         reason = "" if agent.connected else "The host's agent does not answer; start it again with `tidegate up`."
@@ -143,6 +152,9 @@ def _listener(
         operator=OperatorAdapter(context, token=ensure_token(settings.keys), agent_health=health),
         registry=registry,
         readiness=readiness,
+        fallback=build_console(
+            Parts(context, live, Cookies(settings.instance), registry, sessions_of=controller.sessions_of)
+        ),
     )
     return Listener(application, host, int(port), build_ssl_context(*_serve_certificate(settings, ca)))
 

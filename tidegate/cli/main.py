@@ -12,7 +12,7 @@ import sys
 import typer
 
 from tidegate import __version__
-from tidegate.cli import account, cluster, demo, down, endpoint, env, processes, status, tidb, up, vpc
+from tidegate.cli import account, cluster, demo, down, endpoint, env, processes, status, tidb, up, user, vpc
 from tidegate.cli.clients import CliError
 from tidegate.cli.reports import err
 
@@ -45,13 +45,14 @@ def common(
     """Nothing of its own: only what stands before a command."""
 
 
-for part in (up, down, status, env, demo, tidb, processes):
+for part in (up, down, status, env, demo, user, tidb, processes):
     part.register(app)
 for name, family in (
     ("vpc", vpc.app),
     ("cluster", cluster.app),
     ("endpoint", endpoint.app),
     ("account", account.app),
+    ("user", user.app),
 ):
     app.add_typer(family, name=name)
 

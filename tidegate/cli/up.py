@@ -14,6 +14,7 @@ from tidegate.cli.clients import CliError
 from tidegate.cli.reports import err, out, progress
 from tidegate.cli.status import render
 from tidegate.cli.tidb import provide_tidb
+from tidegate.cli.user import describe_door
 from tidegate.front import Front, interruptible, lead
 from tidegate.settings import Settings, load_settings
 
@@ -36,6 +37,7 @@ def up(
             with progress("starting Tidegate") as tell:
                 running = installation.start(settings, tell)
             out.print(f"Tidegate runs: http://{running.http} and https://{running.http} (CA: {running.ca_path})")
+            out.print(describe_door(open_operator(settings)), markup=False)
             out.print('Point clients here: eval "$(tidegate env)"', markup=False)
             if detach:
                 front.detach()

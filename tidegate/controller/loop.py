@@ -117,6 +117,11 @@ class Controller:
             if section in ("networks", "databases"):
                 self._enqueue(("network" if section == "networks" else "cluster", key))
 
+    def sessions_of(self, cluster_id: str) -> int | None:
+        """How many sessions its server has open; None while nobody knows.  From any thread."""
+        database = self._databases.get(cluster_id)
+        return database.sessions if database is not None and database.phase == "ready" else None
+
     def _resolve(self, kind: Kind, resource_id: str) -> None:
         if kind in ("cluster", "vpc"):
             self._enqueue(("cluster" if kind == "cluster" else "network", resource_id))

@@ -43,10 +43,15 @@ def ensure_first_accounts(context: Context) -> FirstKeys:
 
 def create_account(context: Context, realm: Realm, name: str) -> tuple[Account, AccessKey]:
     """An account of its own with its first key; the secret is in the answer and never again."""
-    require_resource_name("name", name)
     with change(context, _NOBODY) as work:
-        account = work.tx.accounts.add(_account(context, realm, name))
-        return account, _add_key(context, work, account)
+        return add_account(context, work, realm, name)
+
+
+def add_account(context: Context, work: Work, realm: Realm, name: str) -> tuple[Account, AccessKey]:
+    """As ``create_account``, as a part of a larger change."""
+    require_resource_name("name", name)
+    account = work.tx.accounts.add(_account(context, realm, name))
+    return account, _add_key(context, work, account)
 
 
 def list_accounts(context: Context) -> list[tuple[Account, list[AccessKey]]]:

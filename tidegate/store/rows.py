@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Select, Table, and_, delete, func, insert, select, update
+
+from tidegate.store.changes import Change, name_change
 
 T = TypeVar("T")
 
@@ -17,10 +19,11 @@ VALUES_PER_QUERY = 500
 class Rows(Generic[T]):
     """The rows of ``table`` as values of ``kind``, inside one transaction."""
 
-    def __init__(self, connection: Connection, table: Table, kind: type[T]) -> None:
+    def __init__(self, connection: Connection, table: Table, kind: type[T], changes: set[Change] | None = None) -> None:
         self._connection, self._table, self._kind = connection, table, kind
         self._key = tuple(column.name for column in table.primary_key)
         self._fields = tuple(field.name for field in fields(kind))  # type: ignore[arg-type]
+        self._changes = set() if changes is None else changes
 
     def get(self, *key: str) -> T | None:
         """The row with this primary key, or None."""
@@ -63,7 +66,9 @@ class Rows(Generic[T]):
 
     def add(self, value: T) -> T:
         """Insert; an equal key is a programming error and raises IntegrityError."""
-        self._connection.execute(insert(self._table).values(self._columns(value)))
+        columns = self._columns(value)
+        self._connection.execute(insert(self._table).values(columns))
+        self._note(columns)
         return value
 
     def put(self, value: T) -> T:
@@ -72,10 +77,16 @@ class Rows(Generic[T]):
         key = tuple(columns[name] for name in self._key)
         if self._connection.execute(update(self._table).where(self._is(key)).values(columns)).rowcount == 0:
             self._connection.execute(insert(self._table).values(columns))
+        self._note(columns)
         return value
 
     def remove(self, *key: str) -> None:
         self._connection.execute(delete(self._table).where(self._is(key)))
+        self._note(dict(zip(self._key, key, strict=True)))
+
+    def _note(self, columns: Mapping[str, Any]) -> None:
+        if (change := name_change(self._table.name, columns)) is not None:
+            self._changes.add(change)
 
     def _columns(self, value: T) -> dict[str, Any]:
         return {name: getattr(value, name) for name in self._fields}

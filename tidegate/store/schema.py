@@ -97,6 +97,34 @@ access_keys = Table(
     Column("active", Boolean, nullable=False),
 )
 
+users = Table(
+    "users",
+    metadata,
+    _id("user_id", primary_key=True),
+    _id("name", unique=True),
+    _id("alicloud_account_id"),
+    _id("tidbcloud_account_id"),
+    _created(),
+    Column("password_hash", String(255), nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    _id("digest", primary_key=True),
+    _id("user_id", index=True),
+    _created(),
+    Column("seen_at", UtcTime, nullable=False),
+)
+
+login_links = Table(
+    "login_links",
+    metadata,
+    _id("digest", primary_key=True),
+    _id("user_id", index=True),
+    Column("expires_at", UtcTime, nullable=False),
+)
+
 vpcs = Table(
     "vpcs",
     metadata,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -26,8 +26,10 @@ from tidegate.domain.services import EndpointService
 from tidegate.domain.status import Kind, Status
 from tidegate.domain.subnets import Subnet
 from tidegate.domain.tags import Tag
+from tidegate.domain.users import LoginLink, Session, User
 from tidegate.domain.vpcs import Vpc
 from tidegate.store import schema
+from tidegate.store.changes import Change
 from tidegate.store.rows import Rows
 from tidegate.store.tokens import ClientToken
 
@@ -41,70 +43,84 @@ class Transaction:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.changes: set[Change] = set()
+        """the names of what was written, for who shows it"""
 
     @cached_property
     def accounts(self) -> Rows[Account]:
-        return Rows(self.connection, schema.accounts, Account)
+        return Rows(self.connection, schema.accounts, Account, self.changes)
 
     @cached_property
     def access_keys(self) -> Rows[AccessKey]:
-        return Rows(self.connection, schema.access_keys, AccessKey)
+        return Rows(self.connection, schema.access_keys, AccessKey, self.changes)
+
+    @cached_property
+    def users(self) -> Rows[User]:
+        return Rows(self.connection, schema.users, User, self.changes)
+
+    @cached_property
+    def sessions(self) -> Rows[Session]:
+        return Rows(self.connection, schema.sessions, Session, self.changes)
+
+    @cached_property
+    def login_links(self) -> Rows[LoginLink]:
+        return Rows(self.connection, schema.login_links, LoginLink, self.changes)
 
     @cached_property
     def vpcs(self) -> Rows[Vpc]:
-        return Rows(self.connection, schema.vpcs, Vpc)
+        return Rows(self.connection, schema.vpcs, Vpc, self.changes)
 
     @cached_property
     def subnets(self) -> Rows[Subnet]:
-        return Rows(self.connection, schema.subnets, Subnet)
+        return Rows(self.connection, schema.subnets, Subnet, self.changes)
 
     @cached_property
     def security_groups(self) -> Rows[SecurityGroup]:
-        return Rows(self.connection, schema.security_groups, SecurityGroup)
+        return Rows(self.connection, schema.security_groups, SecurityGroup, self.changes)
 
     @cached_property
     def security_group_rules(self) -> Rows[SecurityGroupRule]:
-        return Rows(self.connection, schema.security_group_rules, SecurityGroupRule)
+        return Rows(self.connection, schema.security_group_rules, SecurityGroupRule, self.changes)
 
     @cached_property
     def interfaces(self) -> Rows[NetworkInterface]:
-        return Rows(self.connection, schema.interfaces, NetworkInterface)
+        return Rows(self.connection, schema.interfaces, NetworkInterface, self.changes)
 
     @cached_property
     def services(self) -> Rows[EndpointService]:
-        return Rows(self.connection, schema.services, EndpointService)
+        return Rows(self.connection, schema.services, EndpointService, self.changes)
 
     @cached_property
     def service_resources(self) -> Rows[ServiceResource]:
-        return Rows(self.connection, schema.service_resources, ServiceResource)
+        return Rows(self.connection, schema.service_resources, ServiceResource, self.changes)
 
     @cached_property
     def endpoints(self) -> Rows[Endpoint]:
-        return Rows(self.connection, schema.endpoints, Endpoint)
+        return Rows(self.connection, schema.endpoints, Endpoint, self.changes)
 
     @cached_property
     def endpoint_zones(self) -> Rows[EndpointZone]:
-        return Rows(self.connection, schema.endpoint_zones, EndpointZone)
+        return Rows(self.connection, schema.endpoint_zones, EndpointZone, self.changes)
 
     @cached_property
     def clusters(self) -> Rows[Cluster]:
-        return Rows(self.connection, schema.clusters, Cluster)
+        return Rows(self.connection, schema.clusters, Cluster, self.changes)
 
     @cached_property
     def public_listeners(self) -> Rows[PublicListener]:
-        return Rows(self.connection, schema.public_listeners, PublicListener)
+        return Rows(self.connection, schema.public_listeners, PublicListener, self.changes)
 
     @cached_property
     def statuses(self) -> Rows[Status]:
-        return Rows(self.connection, schema.statuses, Status)
+        return Rows(self.connection, schema.statuses, Status, self.changes)
 
     @cached_property
     def tags(self) -> Rows[Tag]:
-        return Rows(self.connection, schema.tags, Tag)
+        return Rows(self.connection, schema.tags, Tag, self.changes)
 
     @cached_property
     def client_tokens(self) -> Rows[ClientToken]:
-        return Rows(self.connection, schema.client_tokens, ClientToken)
+        return Rows(self.connection, schema.client_tokens, ClientToken, self.changes)
 
     def status(self, kind: Kind, resource_id: str) -> Status | None:
         return self.statuses.get(kind, resource_id)
@@ -129,6 +145,14 @@ class Store:
         if self._sqlite and self._url.database:
             _make_private(Path(self._url.database))
         self._engine = _sqlite_engine(url) if self._sqlite else create_engine(url, pool_pre_ping=True)
+        self._listeners: list[Callable[[frozenset[Change]], None]] = []
+
+    def listen(self, listener: Callable[[frozenset[Change]], None]) -> None:
+        """From now on ``listener`` is told the names of what was written, after each commit of this process.
+
+        It is called in the writer's thread, so it must be quick; it must not raise, and must not use the store.
+        """
+        self._listeners.append(listener)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -143,9 +167,13 @@ class Store:
             connection = plain.execution_options(tidegate_write=True)
             try:
                 with connection.begin():
-                    yield Transaction(connection)
+                    transaction = Transaction(connection)
+                    yield transaction
             except OperationalError as error:
                 raise StoreError(_explain(error, str(self._url.database))) from error
+        if transaction.changes:
+            for listener in self._listeners:
+                listener(frozenset(transaction.changes))
 
     def migrate(self) -> None:
         """Bring the schema up to date; safe to run again, and by two at once on databases with transactional DDL."""

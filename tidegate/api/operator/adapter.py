@@ -18,8 +18,9 @@ from tidegate.api.operator.accounts import build_account, build_new_key, parse_r
 from tidegate.api.operator.connection import build_connection, list_host_interfaces
 from tidegate.api.operator.errors import Failure, describe_refusal
 from tidegate.api.operator.inventory import AgentHealth, build_inventory, count_phases
+from tidegate.api.operator.users import LINK_PATH, build_user, parse_accounts
 from tidegate.domain.refusals import Refusal
-from tidegate.operations import accounts
+from tidegate.operations import accounts, users
 from tidegate.operations.context import Context
 
 PREFIX = "/tidegate/v1"
@@ -44,6 +45,9 @@ class OperatorAdapter:
             ("CreateAccount", "POST", re.compile(r"/accounts"), self._create_account),
             ("CreateKey", "POST", re.compile(r"/accounts/(?P<account_id>[^/]+)/keys"), self._create_key),
             ("DisableKey", "DELETE", re.compile(r"/keys/(?P<key_id>[^/]+)"), self._disable_key),
+            ("ListUsers", "GET", re.compile(r"/users"), self._list_users),
+            ("CreateUser", "POST", re.compile(r"/users"), self._create_user),
+            ("CreateLoginLink", "POST", re.compile(r"/users/(?P<name>[^/]+)/link"), self._create_login_link),
         )
 
     async def handle(self, request: Request, body: bytes) -> Response:
@@ -105,6 +109,15 @@ class OperatorAdapter:
     def _disable_key(self, asked: Mapping[str, str]) -> dict[str, Any]:
         accounts.disable_key(self._context, asked["key_id"])
         return {}
+
+    def _list_users(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        return {"users": [build_user(user) for user in users.list_users(self._context)]}
+
+    def _create_user(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        return build_user(users.create_user(self._context, asked.get("name", ""), parse_accounts(asked)))
+
+    def _create_login_link(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        return {"path": LINK_PATH + users.make_login_link(self._context, asked["name"])}
 
 
 def _fail(request: Request, failure: Failure) -> Response:

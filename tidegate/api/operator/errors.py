@@ -23,6 +23,8 @@ class Failure:
 TABLE: Mapping[type[Refusal], tuple[int, str]] = {
     r.NotFound: (404, "There is no {kind} {id}."),
     r.Malformed: (400, "{field}={value} cannot be used."),
+    r.Missing: (400, "The {field} is missing."),
+    r.Conflict: (409, "The {kind} {id} exists already."),
     r.InUse: (409, "The {kind} {id} is still needed by its {by}; make another one first."),
     r.QuotaReached: (409, "There are {limit} {quota} already: remove one first."),
     r.NotOffered: (501, "{what} is not offered by this version of Tidegate."),

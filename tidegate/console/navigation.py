@@ -1,0 +1,30 @@
+"""The way through the consoles: products in the header, each with the links of its side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidegate.console.words import N_
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    path: str
+    label: str
+    """marked for translation; shown in the reader's language"""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """``prefix``: all its paths begin with it; the side's links are shown on its pages."""
+
+    prefix: str
+    label: str
+    home: str
+    links: tuple[Link, ...] = ()
+
+
+PRODUCTS: tuple[Product, ...] = (
+    Product("/console/clusters", N_("TiDB Cloud"), "/console/clusters", (Link("/console/clusters", N_("Clusters")),)),
+)
+"""in the order of the header"""

@@ -1,0 +1,12 @@
+"""All pages of all rooms, in the order in which paths are tried."""
+
+from __future__ import annotations
+
+from tidegate.console import account
+from tidegate.console.tidbcloud import clusters
+from tidegate.console.visit import Page
+
+PAGES: tuple[Page, ...] = (
+    *account.PAGES,
+    *clusters.PAGES,
+)

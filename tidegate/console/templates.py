@@ -1,0 +1,62 @@
+"""The templates' environment: escaped by default, strict about names, in the reader's language."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from tidegate.console import words
+from tidegate.console.navigation import PRODUCTS
+from tidegate.console.reasons import translate_reason
+from tidegate.console.static import static_url
+
+FOLDER = Path(__file__).parent / "templates"
+
+
+@cache
+def build_environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        cache_size=-1,
+    )
+    made.install_gettext_callables(words._, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    made.globals |= {
+        "static_url": static_url,
+        "languages": words.LANGUAGES,
+        "products": PRODUCTS,
+    }
+    made.filters |= {"when": show_time, "sentence": show_sentence, "number": show_number, "code_html": show_code}
+    made.globals["ui"] = made.get_template("ui.html").module
+    return made
+
+
+def show_time(moment: datetime) -> Markup:
+    """To the minute, in UTC as the clouds' consoles write it; the exact one is in the element."""
+    utc = moment.astimezone(UTC)
+    return Markup('<time datetime="{}">{}</time>').format(utc.isoformat(), f"{utc:%Y-%m-%d %H:%M} UTC")
+
+
+def show_sentence(reason: str) -> Markup:
+    """An outcome of the controller; one that no catalogue knows stays English and says so to screen readers."""
+    text = translate_reason(reason)
+    if text is None:
+        return Markup('<span lang="en">{}</span>').format(reason)
+    return Markup("{}").format(text)
+
+
+def show_code(text: str) -> Markup:
+    return Markup("<code>{}</code>").format(text)
+
+
+def show_number(value: int) -> str:
+    return f"{value:,}"
