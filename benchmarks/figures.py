@@ -16,7 +16,7 @@ class Figure:
 
     name: str
     measured: float
-    unit: Literal["x", "s", "us", "Gbit/s"]
+    unit: Literal["x", "s", "ms", "us", "Gbit/s"]
     aim: float | None = None
     at_least: bool = False
     detail: str = ""
@@ -98,15 +98,18 @@ def _crowd_steps(control: Json, count: int) -> Iterator[Figure]:
 
 
 def format_table(result: Json) -> str:
+    return "\n".join([*format_rows(decide(result)), *_remarks(result)])
+
+
+def format_rows(figures: Iterable[Figure]) -> list[str]:
     rows = [("figure", "measured", "aim", "", "")]
-    for figure in decide(result):
+    for figure in figures:
         sign = ">=" if figure.at_least else "<="
         aim = "" if figure.aim is None else f"{sign} {figure.aim:g}"
         mark = {True: "reached", False: "MISSED", None: ""}[figure.reached]
         rows.append((figure.name, f"{figure.measured:.3f} {figure.unit}", aim, mark, figure.detail))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([*lines, *_remarks(result)])
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _remarks(result: Json) -> Iterator[str]:

@@ -76,12 +76,19 @@ def find_vpcs(context: Context, caller: Caller, region_id: str, vpc_ids: Sequenc
     with context.store.read() as tx:
         mine = {"account_id": caller.account_id, "region_id": region_id, "deleting": False}
         found = tx.vpcs.find(**mine) if vpc_ids is None else tx.vpcs.find_in("vpc_id", vpc_ids, **mine)
-        ids = [vpc.vpc_id for vpc in found]
-        statuses = {s.resource_id: s for s in tx.statuses.find_in("resource_id", ids, kind="vpc")}
-        subnets: dict[str, list[str]] = {}
-        for subnet in tx.subnets.find_in("vpc_id", ids, deleting=False):
-            subnets.setdefault(subnet.vpc_id, []).append(subnet.subnet_id)
-    return [VpcView(vpc, statuses.get(vpc.vpc_id), tuple(subnets.get(vpc.vpc_id, ()))) for vpc in found]
+        return _views(tx, found)
+
+
+def page_vpcs(
+    context: Context, caller: Caller, region_id: str, *, start: int, limit: int, **equal: str
+) -> tuple[list[VpcView], int]:
+    """``limit`` of this account's VPCs in a region from the ``start``-th, in the order of ids, and how many there are.
+
+    ``equal``: fields of a :class:`Vpc` and their values.  The others of a large account are not read.
+    """
+    mine = {"account_id": caller.account_id, "region_id": region_id, "deleting": False, **equal}
+    with context.store.read() as tx:
+        return _views(tx, tx.vpcs.slice(start, limit, **mine)), tx.vpcs.count(**mine)
 
 
 def get_vpc(context: Context, caller: Caller, vpc_id: str) -> VpcView:
@@ -157,6 +164,15 @@ def require_vpc(tx: Transaction, caller: Caller, vpc_id: str) -> Vpc:
     if vpc is None or vpc.account_id != caller.account_id or vpc.deleting:
         raise NotFound("vpc", vpc_id)
     return vpc
+
+
+def _views(tx: Transaction, found: Sequence[Vpc]) -> list[VpcView]:
+    ids = [vpc.vpc_id for vpc in found]
+    statuses = {s.resource_id: s for s in tx.statuses.find_in("resource_id", ids, kind="vpc")}
+    subnets: dict[str, list[str]] = {}
+    for subnet in tx.subnets.find_in("vpc_id", ids, deleting=False):
+        subnets.setdefault(subnet.vpc_id, []).append(subnet.subnet_id)
+    return [VpcView(vpc, statuses.get(vpc.vpc_id), tuple(subnets.get(vpc.vpc_id, ()))) for vpc in found]
 
 
 def _check_words(name: str, description: str) -> None:

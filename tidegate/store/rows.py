@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from functools import cache
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Select, Table, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, Table, and_, bindparam, delete, func, insert, select, update
 
 from tidegate.store.changes import Change, name_change
 
@@ -17,52 +18,56 @@ VALUES_PER_QUERY = 500
 
 
 class Rows(Generic[T]):
-    """The rows of ``table`` as values of ``kind``, inside one transaction."""
+    """The rows of ``table`` as values of ``kind``, inside one transaction.
+
+    A query is built once for each shape (table, and the names of the columns it asks by) and kept: building one takes
+    longer than SQLite takes to answer it (docs/benchmarks/api.md).
+    """
 
     def __init__(self, connection: Connection, table: Table, kind: type[T], changes: set[Change] | None = None) -> None:
         self._connection, self._table, self._kind = connection, table, kind
-        self._key = tuple(column.name for column in table.primary_key)
-        self._fields = tuple(field.name for field in fields(kind))  # type: ignore[arg-type]
+        self._key, self._fields = _names(table, kind)
         self._changes = set() if changes is None else changes
 
     def get(self, *key: str) -> T | None:
         """The row with this primary key, or None."""
-        found = self._all(self._select().where(self._is(key)))
+        query = _select(self._table, self._fields, self._key)
+        found = self._all(query, dict(zip(self._key, key, strict=True)))
         return found[0] if found else None
 
     def find(self, **equal: Any) -> list[T]:
         """Rows whose columns equal these values, in the order of their primary key."""
-        query = self._select().where(*(self._table.c[name] == value for name, value in equal.items()))
-        return self._all(query.order_by(*self._table.primary_key))
+        return self._all(_select(self._table, self._fields, tuple(equal), order=True), equal)
 
     def find_in(self, column: str, values: Iterable[Any], **equal: Any) -> list[T]:
         """As ``find``, and ``column`` is one of ``values``."""
         wanted = sorted(set(values))
         found: list[T] = []
         for start in range(0, len(wanted), VALUES_PER_QUERY):
-            query = self._select().where(
-                self._table.c[column].in_(wanted[start : start + VALUES_PER_QUERY]),
-                *(self._table.c[name] == value for name, value in equal.items()),
-            )
-            found += self._all(query.order_by(*self._table.primary_key))
+            some = wanted[start : start + VALUES_PER_QUERY]
+            # The last one fills the places up, so that ten shapes serve lists of any length.
+            names = _WITHIN[: min(VALUES_PER_QUERY, 1 << (len(some) - 1).bit_length())]
+            within = dict.fromkeys(names, some[-1]) | dict(zip(names, some, strict=False))
+            query = _select(self._table, self._fields, tuple(equal), within=(column, len(names)), order=True)
+            found += self._all(query, {**equal, **within})
         return found
 
     def page(self, after: str, limit: int, **equal: Any) -> list[T]:
         """Up to ``limit`` rows whose (single) key comes after ``after``; what lies before costs nothing."""
-        key = self._table.c[self._key[0]]
-        query = self._select().where(key > after, *(self._table.c[n] == v for n, v in equal.items()))
-        return self._all(query.order_by(key).limit(limit))
+        query = _select(self._table, self._fields, tuple(equal), after=True, order=True, limited=True)
+        return self._all(query, {**equal, _AFTER: after, _LIMIT: limit})
+
+    def slice(self, start: int, limit: int, **equal: Any) -> list[T]:
+        """Up to ``limit`` of the rows that ``find`` would give, from the ``start``-th."""
+        query = _select(self._table, self._fields, tuple(equal), order=True, limited=True)
+        return self._all(query, {**equal, _START: start, _LIMIT: limit})
 
     def count(self, **equal: Any) -> int:
-        query = select(func.count()).select_from(self._table)
-        for name, value in equal.items():
-            query = query.where(self._table.c[name] == value)
-        return int(self._connection.execute(query).scalar_one())
+        return int(self._connection.execute(_count(self._table, tuple(equal)), equal).scalar_one())
 
     def values(self, column: str, **equal: Any) -> list[Any]:
         """One column of the rows that ``find`` would give."""
-        query = select(self._table.c[column]).where(*(self._table.c[n] == v for n, v in equal.items()))
-        return list(self._connection.execute(query).scalars())
+        return list(self._connection.execute(_select(self._table, (column,), tuple(equal)), equal).scalars())
 
     def add(self, value: T) -> T:
         """Insert; an equal key is a programming error and raises IntegrityError."""
@@ -94,8 +99,48 @@ class Rows(Generic[T]):
     def _is(self, key: tuple[Any, ...]) -> Any:
         return and_(*(self._table.c[name] == part for name, part in zip(self._key, key, strict=True)))
 
-    def _select(self) -> Select[Any]:
-        return select(*(self._table.c[name] for name in self._fields))
+    def _all(self, query: Select[Any], values: dict[str, Any]) -> list[T]:
+        assert None not in values.values(), "NULL equals nothing"
+        return [self._kind(*row) for row in self._connection.execute(query, values).all()]
 
-    def _all(self, query: Select[Any]) -> list[T]:
-        return [self._kind(*row) for row in self._connection.execute(query)]
+
+# Names of parameters that no column has.
+_AFTER, _START, _LIMIT = "after_", "start_", "limit_"
+_WITHIN = tuple(f"within_{number}" for number in range(VALUES_PER_QUERY))
+
+
+@cache
+def _names(table: Table, kind: type[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns of the primary key, and the fields of the value."""
+    return tuple(column.name for column in table.primary_key), tuple(field.name for field in fields(kind))
+
+
+@cache
+def _select(
+    table: Table,
+    columns: tuple[str, ...],
+    equal: tuple[str, ...],
+    *,
+    within: tuple[str, int] | None = None,
+    after: bool = False,
+    order: bool = False,
+    limited: bool = False,
+) -> Select[Any]:
+    query = select(*(table.c[name] for name in columns)).where(*(table.c[name] == bindparam(name) for name in equal))
+    if within:
+        column, count = within
+        kind = table.c[column].type
+        query = query.where(table.c[column].in_([bindparam(name, type_=kind) for name in _WITHIN[:count]]))
+    if after:
+        (key,) = table.primary_key
+        query = query.where(key > bindparam(_AFTER))
+    if order:
+        query = query.order_by(*table.primary_key)
+    if limited:
+        query = query.limit(bindparam(_LIMIT)).offset(bindparam(_START, 0))
+    return query
+
+
+@cache
+def _count(table: Table, equal: tuple[str, ...]) -> Select[Any]:
+    return select(func.count()).select_from(table).where(*(table.c[name] == bindparam(name) for name in equal))

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     Boolean,
     Column,
@@ -53,7 +54,7 @@ class Tuples(TypeDecorator[tuple[Any, ...]]):
         return None if value is None else json.dumps(value, ensure_ascii=False)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Any, ...] | None:
-        result = None if value is None else _tuples(json.loads(value))
+        result = None if value is None else _tuples(msgspec.json.decode(value))
         return result if result is None or isinstance(result, tuple) else (result,)
 
 
@@ -141,6 +142,8 @@ vpcs = Table(
     *_wish(),
     Column("route_table_name", String(512), nullable=False, server_default=""),
     Column("route_table_description", String(512), nullable=False, server_default=""),
+    # A page and the count of an account's VPCs, without reading the rest of its rows.
+    Index(None, "account_id", "region_id", "deleting", "vpc_id"),
 )
 
 subnets = Table(
@@ -281,8 +284,8 @@ endpoints = Table(
     Column("limited", Boolean, nullable=False, server_default="1"),
     Column("toggled_generation", Integer, nullable=False, server_default="1"),
     Column("modified_at", UtcTime),
-    # Lists page by (account, id) without reading what comes before.
-    Index(None, "account_id", "endpoint_id"),
+    # Lists page by (account, id) without reading what comes before; the region too, for the count.
+    Index(None, "account_id", "region_id", "endpoint_id"),
 )
 
 endpoint_zones = Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -195,7 +196,14 @@ def _make_private(path: Path) -> None:
 
 
 def _sqlite_engine(url: str) -> Engine:
-    engine = create_engine(url, poolclass=QueuePool, pool_size=8, connect_args={"check_same_thread": False})
+    # No reset on return: every transaction here ends in its own commit or rollback.
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=8,
+        pool_reset_on_return=None,
+        connect_args={"check_same_thread": False},
+    )
 
     @event.listens_for(engine, "connect")
     def _configure(raw, _record) -> None:  # type: ignore[no-untyped-def]
@@ -207,7 +215,13 @@ def _sqlite_engine(url: str) -> Engine:
     def _begin(connection: Connection) -> None:
         # A writer takes the lock at once: one that read first and asked later could only fail.
         write = connection.get_execution_options().get("tidegate_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        raw = connection.connection.driver_connection
+        assert raw is not None
+        # Below SQLAlchemy, whose way of sending a statement takes longer than this one does; its error stays the same.
+        try:
+            raw.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+        except sqlite3.OperationalError as error:
+            raise OperationalError("BEGIN", None, error) from error
 
     return engine
 

@@ -49,10 +49,15 @@ class PageTokens:
 
 def page_by_number(parameters: Parameters, items: Sequence[T], *, most: int) -> tuple[Sequence[T], dict[str, Any]]:
     """The asked page, and the three fields that VPC and ECS echo.  A page beyond the end is empty."""
+    start, size, counts = read_page(parameters, most=most)
+    return items[start : start + size], {**counts, "TotalCount": len(items)}
+
+
+def read_page(parameters: Parameters, *, most: int) -> tuple[int, int, dict[str, Any]]:
+    """From which item on, how many, and the fields that are echoed; ``TotalCount`` is still to come."""
     number = parameters.number("PageNumber", 1, 1, 999_999_999)
     size = parameters.number("PageSize", 10, 1, most)
-    start = (number - 1) * size
-    return items[start : start + size], {"PageNumber": number, "PageSize": size, "TotalCount": len(items)}
+    return (number - 1) * size, size, {"PageNumber": number, "PageSize": size}
 
 
 def page_by_token(

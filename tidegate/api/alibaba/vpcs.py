@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tidegate.api.alibaba.actions import Call, action, utc_text
 from tidegate.api.alibaba.errors import VPC
-from tidegate.api.alibaba.paging import page_by_number
+from tidegate.api.alibaba.paging import page_by_number, read_page
 from tidegate.api.alibaba.tags import only_tagged, read_tags, show_tags
 from tidegate.domain.catalogue import require_region
 from tidegate.domain.refusals import Malformed
@@ -49,14 +50,19 @@ def describe_vpcs(call: Call) -> dict[str, Any]:
     ids = [part.strip() for part in p["VpcId"].split(",")] if p.text("VpcId") else None
     if ids is not None and len(ids) > _MOST_IDS:
         raise Malformed("VpcId", f"{len(ids)} ids")
-    found = vpcs.find_vpcs(call.context, call.caller, call.region.region_id, ids)
-    if name := p.text("VpcName"):
-        found = [view for view in found if view.vpc.name == name]
-    if group := p.text("ResourceGroupId"):
-        found = [view for view in found if view.vpc.resource_group_id == group]
+    equal = {"name": p.text("VpcName"), "resource_group_id": p.text("ResourceGroupId")}
+    wanted = {field: value for field, value in equal.items() if value}
     if p.flag("IsDefault") or p.flag("EnableIpv6") or p.text("VpcOwnerId") not in (None, call.caller.account_id):
-        found = []  # there are no default VPCs here, none with IPv6, and none that others share
-    page, counts = page_by_number(p, only_tagged(call, "vpc", found, lambda view: view.vpc.vpc_id), most=50)
+        ids = []  # there are no default VPCs here, none with IPv6, and none that others share
+    page: Sequence[VpcView]
+    if ids is None and not p.structs("Tag"):
+        start, size, counts = read_page(p, most=50)
+        page, total = vpcs.page_vpcs(call.context, call.caller, call.region.region_id, start=start, limit=size, **wanted)
+        counts |= {"TotalCount": total}
+    else:
+        found = vpcs.find_vpcs(call.context, call.caller, call.region.region_id, ids)
+        found = [view for view in found if all(getattr(view.vpc, field) == value for field, value in wanted.items())]
+        page, counts = page_by_number(p, only_tagged(call, "vpc", found, lambda view: view.vpc.vpc_id), most=50)
     tags = show_tags(call, "vpc", [view.vpc.vpc_id for view in page])
     return {**counts, "Vpcs": {"Vpc": [_fields(call, view, tags[view.vpc.vpc_id]) for view in page]}}
 

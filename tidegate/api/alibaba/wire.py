@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 from xml.sax.saxutils import escape
 
+import msgspec
 from starlette.responses import Response
 
 from tidegate.api.alibaba.errors import ApiError
@@ -107,6 +109,7 @@ class Parameters(Mapping[str, str]):
         return dict(sorted(found.items()))
 
 
+@cache
 def state_word(state: str) -> str:
     """``service_deleted`` is ``ServiceDeleted`` on the wire."""
     return "".join(part.capitalize() for part in state.split("_"))
@@ -126,12 +129,18 @@ def merge_parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 def build_reply(content: Mapping[str, Any], *, xml: bool, root: str, status: int = 200) -> Response:
     """The answer in the asked format.  ``root`` names XML's outermost element."""
     if not xml:
-        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-        # A lone surrogate cannot be sent as UTF-8; ``replace`` costs one character, an exception the whole answer.
-        return Response(text.encode("utf-8", "replace"), status, {"content-type": "application/json;charset=utf-8"})
+        return Response(_json(content), status, {"content-type": "application/json;charset=utf-8"})
     tag = root if _TAG.fullmatch(root) else "Response"
     text = f"<?xml version='1.0' encoding='UTF-8'?>{_element(tag, content)}"
     return Response(text.encode("utf-8", "replace"), status, {"content-type": "text/xml;charset=utf-8"})
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(content)
+    except UnicodeEncodeError:
+        # A lone surrogate cannot be sent as UTF-8; ``replace`` costs one character, an exception the whole answer.
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _element(tag: str, value: Any) -> str:
