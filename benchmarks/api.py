@@ -6,8 +6,8 @@
     scripts/bench api -o json               for a program to read
 
 Measured: DescribeVpcs (a page of 10), GetVpcEndpointAttribute, ListVpcEndpoints (a page of 50, and all 1,000 at once)
-with ACS3 signatures, over stores of 100, 1,000 and 10,000 endpoints that one account has; EC2's DescribeVpcs of
-moto_server with as many VPCs.  The requests are signed before each window opens; what the generator itself takes is
+with ACS3 signatures, over stores of 100, 1,000 and 10,000 endpoints (at most 1,000 of them the asking account's);
+EC2's DescribeVpcs of moto_server with as many VPCs as a page of ours.  The requests are signed before each window opens; what the generator itself takes is
 told apart.  docs/benchmarks/api.md tells what was reached.
 """
 
@@ -126,7 +126,7 @@ def tidegate_lanes(server: Server, count: int) -> list[Lane]:
     region, ids = {"RegionId": REGION.code}, server.endpoint_ids
 
     def get(number: int) -> bytes:
-        return build("privatelink", "GetVpcEndpointAttribute", {**region, "EndpointId": ids[number % count]}, number)
+        return build("privatelink", "GetVpcEndpointAttribute", {**region, "EndpointId": ids[number % len(ids)]}, number)
 
     def list_page(number: int) -> bytes:
         return build("privatelink", "ListVpcEndpoints", region, number)

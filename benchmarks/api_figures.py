@@ -19,8 +19,12 @@ CALLS = ("DescribeVpcs", "GetVpcEndpointAttribute", "ListVpcEndpoints")
 
 def decide(result: Json) -> Iterator[Figure]:
     lanes, stores = result["lanes"], result["stores"]
-    yield _ratio(lanes, f"DescribeVpcs/{stores[0]}", "per_s", "DescribeVpcs per second, Tidegate / moto", aim=MOTO_RATIO_AIM)
-    yield _ratio(lanes, f"DescribeVpcs/{stores[0]}", "server_cpu_ms", "the same by processor time, moto / Tidegate", aim=None)
+    yield _ratio(
+        lanes, f"DescribeVpcs/{stores[0]}", "per_s", "DescribeVpcs per second, Tidegate / moto", aim=MOTO_RATIO_AIM
+    )
+    yield _ratio(
+        lanes, f"DescribeVpcs/{stores[0]}", "server_cpu_ms", "the same by processor time, moto / Tidegate", aim=None
+    )
     for lane in lanes:
         aim = None if lane == MOTO or "of 1,000" in lane else P99_AIM_MS
         yield Figure(f"{lane}, p99 with {result['clients']} clients", _median(lanes[lane], "p99_ms"), "ms", aim)
@@ -29,7 +33,9 @@ def decide(result: Json) -> Iterator[Figure]:
         grown = median(b["server_cpu_ms"] / a["server_cpu_ms"] for a, b in zip(small, large, strict=True))
         rate = median(a["per_s"] / b["per_s"] for a, b in zip(small, large, strict=True))
         detail = f"by processor time {grown:.2f}"
-        yield Figure(f"{call}: {stores[-1]} endpoints / {stores[0]}, time per call", rate, "x", GROWTH_AIM, False, detail)
+        yield Figure(
+            f"{call}: {stores[-1]} endpoints / {stores[0]}, time per call", rate, "x", GROWTH_AIM, False, detail
+        )
 
 
 def _ratio(lanes: Json, ours: str, key: str, name: str, aim: float | None) -> Figure:

@@ -1,8 +1,7 @@
-"""The servers that are measured: ``tidegate serve`` over a store of its own, and ``moto_server``; each its own process.
+"""The servers that are measured: our API over a store of its own, and ``moto_server``; each its own process.
 
-There is no host: an agent would only add work that no reader of the API waits for.  The store holds what an API
-user would have made, with the statuses that a controller would have written; rows are written at once, since 10,000
-calls say nothing about reading.
+The store holds what an API user would have made, with the statuses that a controller would have written; rows are
+written at once, since 10,000 calls say nothing about reading.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.load import BenchError, cpu_seconds
@@ -26,7 +25,7 @@ from tidegate.domain.services import EndpointService
 from tidegate.domain.status import Status
 from tidegate.domain.subnets import Subnet
 from tidegate.domain.vpcs import Vpc
-from tidegate.operations.accounts import KEYS_PER_ACCOUNT, create_key, ensure_first_accounts
+from tidegate.operations.accounts import KEYS_PER_ACCOUNT, create_account, create_key, ensure_first_accounts
 from tidegate.operations.context import Context, draw, utc_now
 from tidegate.operations.sealing import load_sealer
 from tidegate.operations.services import ensure_region_services, region_service
@@ -37,6 +36,8 @@ ROOT = Path(__file__).resolve().parents[1]
 REGION = require_region("alicloud-ap-southeast-1")
 ZONE = "ap-southeast-1a"
 MOTO = ROOT / ".venv" / "bench" / "bin" / "moto_server"
+PER_ACCOUNT = 1000
+"""endpoints of one account; a larger store has more accounts"""
 PER_VPC = 10
 LEAST_VPCS = 10
 START_S = 60.0
@@ -45,7 +46,7 @@ QUIET_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One process that answers.  ``endpoint_ids``: all that its account has."""
+    """One process that answers.  ``endpoint_ids``: all that the asking account has."""
 
     host: str
     port: int
@@ -60,11 +61,11 @@ class Server:
 
 @contextlib.contextmanager
 def serve_tidegate(folder: Path, count: int) -> Iterator[Server]:
-    """With ``count`` endpoints of one account in its store, each in one zone, ten in each VPC."""
+    """With ``count`` endpoints in its store, up to 1,000 for each account, ten in each VPC, each in one zone."""
     settings = Settings(home=folder / "home", run=folder / "run", rootless=True, listen="127.0.0.1:0")
     keys, ids = fill_store(settings, count)
-    environment = {**os.environ, **settings.environment(), "TIDEGATE_LOG_LEVEL": "warning"}
-    with _running([sys.executable, "-m", "tidegate.app", "serve"], environment, folder / "serve.log") as process:
+    environment = {**os.environ, **settings.environment()}
+    with _running([sys.executable, "-m", "benchmarks.api_serve"], environment, folder / "serve.log") as process:
         told = settings.run / "serve.address"
         _wait(process, lambda: told.exists(), folder / "serve.log")
         host, _, port = told.read_text().rpartition(":")
@@ -84,7 +85,7 @@ def serve_moto(folder: Path) -> Iterator[Server]:
 
 
 def fill_store(settings: Settings, count: int) -> tuple[tuple[AccessKey, ...], tuple[str, ...]]:
-    """The account's keys, and its endpoints' ids."""
+    """The keys of the account that will ask, and its endpoints' ids."""
     settings.home.mkdir(parents=True, mode=0o700)
     store = Store(settings.store_url)
     store.migrate()
@@ -95,12 +96,18 @@ def fill_store(settings: Settings, count: int) -> tuple[tuple[AccessKey, ...], t
     ensure_region_services(context)
     service = region_service(context, REGION.region_id)
     assert service is not None
-    with store.write() as tx:
-        tx.services.put(replace(service, zone_ids=tuple({*service.zone_ids, ZONE})))
-        subnets = [_add_vpc(tx, first.account_id, n) for n in range(max(LEAST_VPCS, count // PER_VPC))]
-        ids = tuple(_add_endpoint(tx, service, subnets[n % len(subnets)], n) for n in range(count))
+    ids: list[str] = []
+    for begin in range(0, count, PER_ACCOUNT):
+        account_id = create_account(context, "alicloud", "neighbour")[0].account_id if begin else first.account_id
+        with store.write() as tx:
+            ids += _add_endpoints(tx, service, account_id, range(begin, min(count, begin + PER_ACCOUNT)))
     store.close()
-    return keys, ids
+    return keys, tuple(ids[:PER_ACCOUNT])
+
+
+def _add_endpoints(tx: Transaction, service: EndpointService, account_id: str, numbers: range) -> list[str]:
+    subnets = [_add_vpc(tx, account_id, number) for number in range(max(LEAST_VPCS, len(numbers) // PER_VPC))]
+    return [_add_endpoint(tx, service, subnets[number % len(subnets)], number) for number in numbers]
 
 
 def _add_vpc(tx: Transaction, account_id: str, number: int) -> Subnet:

@@ -7,6 +7,7 @@ Example::
 
     scripts/setup                 what `tidegate` needs
     scripts/setup --tests --tidb  what the tests need, and a TiDB server
+    scripts/setup --bench         what scripts/bench api measures itself against
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "tidegate-setup"
+BENCH = VENV / "bench"
+"""moto_server and what it needs, apart: nothing of it is ours to import"""
 # Debian leaves /usr/sbin, where nft is, out of an ordinary user's PATH.
 PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -53,6 +56,8 @@ def main() -> int:
         with Path(__file__).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             provide_environment(requirements_file(options.tests))
+            if options.bench:
+                provide_bench()
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
@@ -65,6 +70,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--tests", action="store_true", help="also what the tests and scripts/check need")
     parser.add_argument("--tidb", action="store_true", help="also find a TiDB server, or build one (about 10 minutes)")
+    parser.add_argument("--bench", action="store_true", help="also the other server that scripts/bench api measures")
     return parser.parse_args()
 
 
@@ -122,14 +128,28 @@ def provide_environment(requirements: Path) -> None:
     if not runs(PYTHON):
         say(f"making {VENV} with Python {sys.version.split()[0]}")
         run([sys.executable, "-m", "venv", "--clear", str(VENV)], None, "the virtual environment could not be made")
-    say(f"installing what {requirements.relative_to(ROOT)} names (every file is checked against its hash)")
-    install = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"]
-    if sys.stderr.isatty():
-        install.remove("--quiet")
-    run([*install, "--require-hashes", "-r", str(requirements)], None, "the Python packages could not be installed")
+    install_requirements(PYTHON, requirements)
     install_project()
     STAMP.write_text(wanted)
     say(f"ready in {time.monotonic() - started:.0f} s")
+
+
+def provide_bench() -> None:
+    requirements, stamp = ROOT / "requirements" / "bench.txt", BENCH / "tidegate-setup"
+    wanted = wanted_stamp(requirements)
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    run([sys.executable, "-m", "venv", "--clear", str(BENCH)], None, "the virtual environment could not be made")
+    install_requirements(BENCH / "bin" / "python", requirements)
+    stamp.write_text(wanted)
+
+
+def install_requirements(python: Path, requirements: Path) -> None:
+    say(f"installing what {requirements.relative_to(ROOT)} names (every file is checked against its hash)")
+    install = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"]
+    if sys.stderr.isatty():
+        install.remove("--quiet")
+    run([*install, "--require-hashes", "-r", str(requirements)], None, "the Python packages could not be installed")
 
 
 def wanted_stamp(requirements: Path) -> str:

@@ -63,6 +63,7 @@ class Rows(Generic[T]):
         return self._all(query, {**equal, _START: start, _LIMIT: limit})
 
     def count(self, **equal: Any) -> int:
+        assert None not in equal.values(), "NULL equals nothing"
         return int(self._connection.execute(_count(self._table, tuple(equal)), equal).scalar_one())
 
     def values(self, column: str, **equal: Any) -> list[Any]:

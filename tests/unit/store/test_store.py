@@ -78,6 +78,26 @@ def test_pages_come_in_order_and_from_a_place(store: Store) -> None:
             tx.vpcs.add(Vpc(f"vpc-{n}", "a", "r", "10.0.0.0/8", "", "", "", "", NOW))
     with store.read() as tx:
         assert [v.vpc_id for v in tx.vpcs.page("vpc-1", 2, account_id="a")] == ["vpc-2", "vpc-3"]
+        assert [v.vpc_id for v in tx.vpcs.slice(1, 3, account_id="a")] == ["vpc-1", "vpc-2", "vpc-3"]
+        assert tx.vpcs.slice(5, 3, account_id="a") == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 31, 32, 33, 499, 500, 501, 1203])
+def test_lists_of_any_length_find_each_row_once(store: Store, count: int) -> None:
+    """Lists are asked for in queries of fixed sizes, whose last places repeat a value."""
+    ids = [f"vpc-{n:04}" for n in range(count)]
+    with store.write() as tx:
+        for vpc_id in [*ids, "vpc-other"]:
+            tx.vpcs.add(Vpc(vpc_id, "a", "r", "10.0.0.0/8", "", "", "", "", NOW))
+    with store.read() as tx:
+        assert [v.vpc_id for v in tx.vpcs.find_in("vpc_id", [*ids, *ids, "vpc-unknown"], account_id="a")] == ids
+        assert tx.vpcs.find_in("vpc_id", ids, account_id="b") == []
+
+
+def test_nothing_is_asked_to_equal_null(store: Store) -> None:
+    """A prepared query says ``= ?``, which no NULL answers: silence would look like an empty table."""
+    with store.read() as tx, pytest.raises(AssertionError, match="NULL"):
+        tx.interfaces.find(endpoint_id=None)
 
 
 def test_the_file_holds_keys_and_is_private(store: Store, tmp_path: Path) -> None:

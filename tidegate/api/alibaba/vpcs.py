@@ -57,7 +57,9 @@ def describe_vpcs(call: Call) -> dict[str, Any]:
     page: Sequence[VpcView]
     if ids is None and not p.structs("Tag"):
         start, size, counts = read_page(p, most=50)
-        page, total = vpcs.page_vpcs(call.context, call.caller, call.region.region_id, start=start, limit=size, **wanted)
+        page, total = vpcs.page_vpcs(
+            call.context, call.caller, call.region.region_id, start=start, limit=size, **wanted
+        )
         counts |= {"TotalCount": total}
     else:
         found = vpcs.find_vpcs(call.context, call.caller, call.region.region_id, ids)
