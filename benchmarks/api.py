@@ -6,9 +6,9 @@
     scripts/bench api -o json               for a program to read
 
 Measured: DescribeVpcs (a page of 10), GetVpcEndpointAttribute, ListVpcEndpoints (a page of 50, and all 1,000 at once)
-with ACS3 signatures, over stores of 100, 1,000 and 10,000 endpoints (at most 1,000 of them the asking account's);
-EC2's DescribeVpcs of moto_server with as many VPCs as a page of ours.  The requests are signed before each window opens; what the generator itself takes is
-told apart.  docs/benchmarks/api.md tells what was reached.
+with ACS3 signatures, over stores of 100, 1,000 and 10,000 endpoints, at most 1,000 of them the asking account's; EC2's
+DescribeVpcs of moto_server with as many VPCs as a page of ours.  The requests are signed before each window opens; what
+the generator itself takes is told apart.  docs/benchmarks/api.md tells what was reached.
 """
 
 from __future__ import annotations

@@ -71,7 +71,8 @@ def format_page(result: Json) -> str:
             "",
             *format_rows(figures),
             "",
-            f"kernel {machine['kernel']}, {machine['cpus']} CPUs ({machine['model']}), Python {machine['python']}, {load}",
+            f"kernel {machine['kernel']}, {machine['cpus']} CPUs ({machine['model']}), Python {machine['python']}",
+            load,
             f"signing a request ahead of its window: {signing} ms",
         ]
     )

@@ -67,7 +67,7 @@ def serve_tidegate(folder: Path, count: int) -> Iterator[Server]:
     environment = {**os.environ, **settings.environment()}
     with _running([sys.executable, "-m", "benchmarks.api_serve"], environment, folder / "serve.log") as process:
         told = settings.run / "serve.address"
-        _wait(process, lambda: told.exists(), folder / "serve.log")
+        _wait(process, told.exists, folder / "serve.log")
         host, _, port = told.read_text().rpartition(":")
         yield _quiet(Server(host, int(port), process.pid, keys, ids))
 

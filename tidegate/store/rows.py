@@ -26,7 +26,7 @@ class Rows(Generic[T]):
 
     def __init__(self, connection: Connection, table: Table, kind: type[T], changes: set[Change] | None = None) -> None:
         self._connection, self._table, self._kind = connection, table, kind
-        self._key, self._fields = _names(table, kind)
+        self._key, self._fields = _names(table, kind)  # type: ignore[arg-type]
         self._changes = set() if changes is None else changes
 
     def get(self, *key: str) -> T | None:
