@@ -41,6 +41,14 @@ class Settings:
     cluster_idle_s: float = 300.0
     """a Starter cluster without sessions is stopped after this; 0: never"""
     cluster_memory_mib: int = 2048
+    rcu_per_cpu: int = 2000
+    """how many request capacity units are one CPU: an Essential cluster's maxRcu divided by it is its CPU limit"""
+    free_request_units: float = 50_000_000
+    """what each Starter cluster may use in a month for nothing; small, to rehearse a quota that is used up"""
+    free_storage_gib: float = 5.0
+    """and store, row-based"""
+    meter_s: float = 10.0
+    """usage is counted at this interval"""
     tidb_server: str = ""
     """path of a tidb-server to use; empty: see docs/howto/tidb.md for the search order"""
     tidbcloud_requests_per_minute: int = 6000
@@ -135,12 +143,18 @@ _CHOICES = {
 }
 
 
+_ABOVE_ZERO = frozenset({"rcu_per_cpu", "meter_s", "resync_s"})
+
+
 def _convert(name: str, kind: str, value: Any) -> Any:
     try:
         if kind == "bool":
             return value if isinstance(value, bool) else {"1": True, "true": True, "0": False, "false": False}[value]
         if kind in ("int", "float"):
-            return int(value) if kind == "int" else float(value)
+            number = int(value) if kind == "int" else float(value)
+            if name in _ABOVE_ZERO and not number > 0:
+                raise SettingsError(f"TIDEGATE_{name.upper()}={value!r}: it must be above 0.")
+            return number
     except (ValueError, KeyError) as error:
         raise SettingsError(f"TIDEGATE_{name.upper()}={value!r} is not a {kind}.") from error
     if name in _CHOICES and value not in _CHOICES[name]:

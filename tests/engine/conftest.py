@@ -67,3 +67,4 @@ def bench(binary: Path, template: Path, namespace: Path, tmp_path: Path) -> Iter
         bench.engine.close()
         for pid in bench.processes():
             os.kill(pid, signal.SIGKILL)
+        bench.engine.stop_all()

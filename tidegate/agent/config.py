@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from tidegate.dataplane.config import NetworkConfig, RegionConfig
 from tidegate.dns.config import NameRecord, ResolverConfig
+from tidegate.domain.usage import Consumption
 from tidegate.engine.config import DatabaseConfig, DatabaseStatus
 from tidegate.gateway.config import Consumer, GatewayConfig, Route
 
@@ -101,6 +102,8 @@ class HostStatus:
     """clusters whose server and data are gone"""
     errors: Mapping[str, str] = field(default_factory=dict)
     wakes: tuple[str, ...] = ()
+    usages: Mapping[str, Consumption] = field(default_factory=dict)
+    """what clusters have used so far: counters, so what is told twice, or not at all, does no harm"""
 
 
 class Host(Protocol):

@@ -23,6 +23,7 @@ from tidegate.agent.child import Child
 from tidegate.agent.config import Delta, HostConfig, HostStatus
 from tidegate.dataplane.config import DataPlane
 from tidegate.domain.sql_users import SqlReply, SqlTask
+from tidegate.domain.usage import Consumption
 from tidegate.engine.config import DatabaseStatus, Engine
 from tidegate.gateway.config import Route
 
@@ -50,6 +51,7 @@ class Agent:
         resolvers: Child,
         push: Callable[[HostStatus], None],
         identify_namespace: Callable[[str], object],
+        meter_s: float = 10.0,
     ) -> None:
         self._dataplane, self._engine = dataplane, engine
         self._make_gateway, self._resolvers = make_gateway, resolvers
@@ -62,19 +64,33 @@ class Agent:
         self._swept = False
         self._applying = False
         self._config = HostConfig()
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
+        self._meter_s = meter_s
+        self._told: dict[str, Consumption] = {}
         self._kernel = ThreadPoolExecutor(1, thread_name_prefix="dataplane")
         self._questions = ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="questions")
 
     def start(self) -> None:
-        """Start the resolvers (gateways start with their region's first configuration) and the watch over drift."""
+        """Start the resolvers (gateways start with their region's first configuration) and what goes by the clock."""
         self._resolvers.start()
-        self._watching = asyncio.get_running_loop().create_task(self._watch_drift())
+        loop = asyncio.get_running_loop()
+        self._watching = [loop.create_task(self._watch_drift()), loop.create_task(self._tell_usages())]
 
     # the Applier
 
     def status(self) -> HostStatus:
-        return HostStatus(self._engine.statuses(), tuple(sorted(self._gone)), dict(self._errors))
+        statuses, usages = self._engine.statuses(), self._engine.consumptions()
+        return HostStatus(statuses, tuple(sorted(self._gone)), dict(self._errors), usages=usages)
+
+    async def _tell_usages(self) -> None:
+        """What has changed since the last time, of all clusters in one push."""
+        while True:
+            await asyncio.sleep(self._meter_s)
+            seen = self._engine.consumptions()
+            changed = {key: usage for key, usage in seen.items() if self._told.get(key) != usage}
+            self._told = seen
+            if changed:
+                self._push(HostStatus(usages=changed))
 
     async def _watch_drift(self) -> None:
         """Look at one region and one network every few seconds, in turn: somebody may have deleted a link or a rule."""
@@ -154,8 +170,8 @@ class Agent:
 
     def leave(self) -> None:
         """We end; whatever runs goes on."""
-        if self._watching:
-            self._watching.cancel()
+        for task in self._watching:
+            task.cancel()
         for child in (*self._gateways.values(), self._resolvers):
             child.leave()
         self._questions.shutdown(wait=False, cancel_futures=True)

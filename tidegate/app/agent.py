@@ -45,6 +45,7 @@ async def _agent(settings: Settings, namespaces: NamedNamespaces) -> None:
         resolvers=_child(settings, "resolvers", ["resolvers"]),
         identify_namespace=namespaces.identify,
         push=lambda status: server.push(status),  # noqa: PLW0108 - server is made below
+        meter_s=settings.meter_s,
     )
     server = ConfigServer(settings.agent_socket, agent, agent.ask)
     engine.adopt()
@@ -72,6 +73,7 @@ def _engine(
         on_status,
         on_gone,
         template_memory_bytes=settings.cluster_memory_mib << 20,
+        meter_s=settings.meter_s,
     )
 
 

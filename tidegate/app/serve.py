@@ -39,6 +39,7 @@ from tidegate.domain.catalogue import REGIONS, Region
 from tidegate.domain.clusters import public_host
 from tidegate.domain.sql_users import SqlReply, SqlTask
 from tidegate.domain.status import Kind
+from tidegate.domain.usage import GIB, Allowance
 from tidegate.operations import accounts, clusters, services, users
 from tidegate.operations.context import Context
 from tidegate.operations.sealing import load_sealer
@@ -77,7 +78,8 @@ async def _serve(settings: Settings) -> None:
             asking.cancel()
             return SqlReply(problem="not_ready", detail=f"Its server did not answer within {ASK_LIMIT_S:g} s.")
 
-    context = Context(store, wake, ask=ask, sealer=load_sealer(settings.keys / "store-key"))
+    sealer, free = load_sealer(settings.keys / "store-key"), free_allowance(settings)
+    context = Context(store, wake, ask=ask, sealer=sealer, free=free)
     keys = accounts.ensure_first_accounts(context)
     services.ensure_region_services(context)
     users.ensure_first_user(context)
@@ -208,8 +210,14 @@ def _plan_settings(settings: Settings, store: Store, ca: CaFiles) -> PlanSetting
         upstreams=require_upstreams(settings.dns_upstreams, settings.rootless),
         tls=settings.tls,
         cluster_memory_bytes=settings.cluster_memory_mib << 20,
+        rcu_per_cpu=settings.rcu_per_cpu,
+        free=free_allowance(settings),
         certificates=certificates,
     )
+
+
+def free_allowance(settings: Settings) -> Allowance:
+    return Allowance(settings.free_request_units, settings.free_storage_gib * GIB)
 
 
 def require_upstreams(text: str, rootless: bool) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from tidegate.controller.usages import forget_usages
 from tidegate.controller.vpcs import write_status
 from tidegate.domain.clusters import Cluster
 from tidegate.domain.status import Outcome, Status
@@ -11,28 +12,41 @@ from tidegate.engine.config import DatabaseStatus
 from tidegate.store.store import Transaction
 
 
-def reconcile_cluster(
-    tx: Transaction, cluster: Cluster, database: DatabaseStatus | None, error: str | None, *, gone: bool = False
-) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a cluster on its host: its server, the apply's ``error``, whether its data is ``gone``; what
+    limit of CPUs it was planned with, and whether its quota is used up.
+    """
+
+    database: DatabaseStatus | None = None
+    error: str | None = None
+    gone: bool = False
+    cpu_most: float = 0.0
+    restricted: bool = False
+
+
+def reconcile_cluster(tx: Transaction, cluster: Cluster, seen: Seen) -> Outcome:
     """Write what is there now; a cluster wished away is removed once the host has said that its data is gone.
 
     That nothing is known of its server is no such word: an agent that has just started knows only those that run.
     """
-    if cluster.deleting and gone and not error:
+    if cluster.deleting and seen.gone and not seen.error:
         tx.clusters.remove(cluster.cluster_id)
+        forget_usages(tx, cluster.cluster_id)
         tx.statuses.remove("cluster", cluster.cluster_id)
         return Outcome("ready", "The cluster and its data are gone.")
-    outcome = decide_outcome(cluster, database, error)
+    outcome, database = decide_outcome(cluster, seen), seen.database
     write_status(tx, Status("cluster", cluster.cluster_id, cluster.generation, outcome.phase, outcome.reason))
     if outcome.phase == "ready" and not cluster.ready_generation and database and database.phase == "ready":
         _mark_ready(tx, cluster, database)
     return outcome
 
 
-def decide_outcome(cluster: Cluster, database: DatabaseStatus | None, error: str | None) -> Outcome:
+def decide_outcome(cluster: Cluster, seen: Seen) -> Outcome:
     """One sentence on one cluster, from its wish and its server."""
-    if error:
-        return Outcome("failed", f"The host could not take the cluster: {error}", retry_s=5.0)
+    database = seen.database
+    if seen.error:
+        return Outcome("failed", f"The host could not take the cluster: {seen.error}", retry_s=5.0)
     if cluster.deleting:
         return _going(database)
     if database is None:
@@ -40,14 +54,33 @@ def decide_outcome(cluster: Cluster, database: DatabaseStatus | None, error: str
     if database.phase == "failed":
         return Outcome("failed", database.reason)
     if not cluster.awake:
-        return _asleep(database)
+        return _asleep(database, seen.restricted)
     if database.phase != "ready" or database.start_seq < cluster.start_seq:
         return Outcome("working", database.reason or "Its server is starting.")
     if database.root_password_hash != cluster.root_password_hash:
         return Outcome("working", "Its server is taking the new root password in.")
+    return Outcome("ready", _running(cluster, database, seen))
+
+
+def _running(cluster: Cluster, database: DatabaseStatus, seen: Seen) -> str:
+    """What its limits come to on this host; a limit that nothing keeps is not passed over in silence."""
+    kept = database.cpu_limited_by
+    if seen.restricted:
+        slowed = f"those that are on get {seen.cpu_most:g} CPUs" if kept == "cgroup" else "those that are on stay"
+        return f"Running, but {_USED_UP}: nobody new is let in, {slowed}. {_MORE}"
+    text = "Running"
+    if seen.cpu_most:
+        limit = f"{seen.cpu_most:g} CPUs (maxRcu {cluster.max_rcu})"
+        text += f", its limit of {limit} not enforced: this host grants it none" if kept == "none" else f" on {limit}"
+        text += " at most, in whole CPUs as no CPU group can be made here" if kept == "affinity" else ""
+        text += " at most" if kept == "cgroup" else ""
     if cluster.root_password_hash is None:
-        return Outcome("ready", "Running; nobody can log in until a root password is set.")
-    return Outcome("ready", "Running.")
+        text += "; nobody can log in until a root password is set"
+    return f"{text}."
+
+
+_USED_UP = "its quota of this month is used up"
+_MORE = "Raise spendingLimit.monthly, or wait for the next month."
 
 
 def _going(database: DatabaseStatus | None) -> Outcome:
@@ -56,7 +89,9 @@ def _going(database: DatabaseStatus | None) -> Outcome:
     return Outcome("working", "Stopping its server and removing its data.")
 
 
-def _asleep(database: DatabaseStatus) -> Outcome:
+def _asleep(database: DatabaseStatus, restricted: bool) -> Outcome:
+    if database.phase == "stopped" and restricted:
+        return Outcome("ready", f"Asleep, and {_USED_UP}: nobody is let in. {_MORE}")
     if database.phase == "stopped":
         return Outcome("ready", "Asleep: nobody was connected; the next login wakes it.")
     return Outcome("working", "Its server is stopping.")

@@ -8,13 +8,14 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
 
 import structlog
 
 from tidegate.agent.config import Host, HostConfig, HostStatus, HostUnreachable
-from tidegate.controller.clusters import reconcile_cluster
+from tidegate.controller.clusters import Seen, reconcile_cluster
 from tidegate.controller.endpoints import reconcile_endpoints
 from tidegate.controller.plan import (
     NO_PARTS,
@@ -27,19 +28,22 @@ from tidegate.controller.plan import (
     plan_region,
     plan_route,
 )
-from tidegate.controller.rounds import Seen, count_per_look, look
+from tidegate.controller.rounds import Look, count_per_look, look
 from tidegate.controller.services import reconcile_resources
+from tidegate.controller.usages import load_usage, record_usages
 from tidegate.controller.vpcs import reconcile_vpc
-from tidegate.controller.world import Network, load_network, load_world
+from tidegate.controller.world import Network, World, load_network, load_world
 from tidegate.domain.clusters import Cluster, decide_may_sleep
 from tidegate.domain.status import Kind, Outcome
+from tidegate.domain.usage import Consumption, Usage, decide_restricted, month_of, usage_in
 from tidegate.engine.config import DatabaseStatus
 from tidegate.store.store import Store, Transaction
 
 log = structlog.get_logger("controller")
 
-Key = tuple[Literal["network", "cluster", "host"], str]
+Key = tuple[Literal["network", "cluster", "host", "usages"], str]
 WHOLE_HOST: Key = ("host", "")
+USAGES: Key = ("usages", "")
 PASSES_AT_ONCE = 8
 NETWORKS_PER_WRITE = 20
 """a whole host is settled in slices, so that API calls get the write lock in between"""
@@ -63,14 +67,16 @@ class Controller:
         *,
         on_idle: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store, self._host, self._settings = store, host, settings
-        self._on_idle, self._clock = on_idle, clock
+        self._on_idle, self._clock, self._now = on_idle, clock, now
         self._config = HostConfig()
         self._parts: dict[str, NetworkParts] = {}
         self._planned = False
         self._databases: dict[str, DatabaseStatus] = {}
         self._gone: set[str] = set()
+        self._uncounted: dict[str, Consumption] = {}
         self._idle_since: dict[str, float] = {}
         self._waiting: set[Key] = {WHOLE_HOST}
         self._running: set[Key] = set()
@@ -112,6 +118,9 @@ class Controller:
             self._databases.pop(cluster_id, None)
             self._gone.add(cluster_id)
             self._enqueue(("cluster", cluster_id))
+        if status.usages:
+            self._uncounted |= status.usages
+            self._enqueue(USAGES)
         for part in status.errors:
             section, _, key = part.partition("/")
             if section in ("networks", "databases"):
@@ -199,7 +208,8 @@ class Controller:
         finally:
             self._running.discard(key)
             self._work.set()
-        level = log.info if outcome.phase != "failed" else log.warning
+        level = log.debug if key == USAGES else log.info  # by the clock, and mostly nothing but numbers
+        level = log.warning if outcome.phase == "failed" else level
         level("pass", key="/".join(key), phase=outcome.phase, reason=outcome.reason)
         self._retry(key, outcome.retry_s)
 
@@ -216,13 +226,15 @@ class Controller:
             return await self._reconcile_host()
         if what == "network":
             return await self._reconcile_network(name)
+        if what == "usages":
+            return await self._count_usages()
         return await self._reconcile_cluster(name)
 
     async def _reconcile_host(self) -> Outcome:
         """Plan everything from the store; what was planned before, and is no longer, disappears from the host."""
         world = await asyncio.to_thread(self._read, load_world)
         self._parts = {n.vpc.vpc_id: plan_network(n, self._settings.plan) for n in world.networks}
-        self._config = plan_host(world, self._parts, self._settings.plan)
+        self._config = plan_host(world, self._parts, self._settings.plan, self._restricted(world))
         self._planned = True
         errors = self.errors = await self._host.apply(self._config)
         await asyncio.to_thread(self._settle_networks, list(world.networks), errors)
@@ -230,6 +242,11 @@ class Controller:
         for cluster in world.clusters:
             self._enqueue(("cluster", cluster.cluster_id))
         return Outcome("ready", f"The host has {len(world.networks)} VPCs and {len(world.clusters)} clusters.")
+
+    def _restricted(self, world: World) -> set[str]:
+        month, free, usages = month_of(self._now()), self._settings.plan.free, world.usages
+        used = {cluster_id: usage_in(month, usage) for cluster_id, usage in usages.items()}
+        return {c.cluster_id for c in world.clusters if decide_restricted(c, used.get(c.cluster_id), free)}
 
     async def _reconcile_network(self, vpc_id: str) -> Outcome:
         network = await asyncio.to_thread(self._read, lambda tx: load_network(tx, vpc_id))
@@ -245,21 +262,37 @@ class Controller:
         return outcomes[0]
 
     async def _reconcile_cluster(self, cluster_id: str) -> Outcome:
-        cluster, neighbours = await asyncio.to_thread(self._load_cluster, cluster_id)
+        cluster, neighbours, usage = await asyncio.to_thread(self._load_cluster, cluster_id)
         if cluster is None:
             self._drop_database(cluster_id)
             return Outcome("ready", "It is gone.")
-        self._put_cluster(cluster, neighbours)
+        restricted = decide_restricted(cluster, usage, self._settings.plan.free)
+        self._put_cluster(cluster, neighbours, restricted)
         errors = self.errors = await self._host.apply(self._config)
         error = errors.get(f"databases/{cluster_id}") or errors.get(f"regions/{cluster.region_id}")
         database = self._databases.get(cluster_id)
         gone = cluster_id in self._gone
-        outcome = await asyncio.to_thread(self._settle_cluster, cluster, database, error, gone)
+        seen = Seen(database, error, gone, self._config.databases[cluster_id].cpu_most, restricted)
+        outcome = await asyncio.to_thread(self._settle_cluster, cluster, seen)
         if cluster.deleting and gone and not error:
             self._drop_database(cluster_id)
             self._leave_region(cluster.region_id)
         self._watch_idle(cluster, database)
         return outcome
+
+    async def _count_usages(self) -> Outcome:
+        """One transaction for all that was told; who has come to the end of a quota, or back from it, gets its pass."""
+        seen, self._uncounted = self._uncounted, {}
+        try:
+            usages = await asyncio.to_thread(self._record_usages, seen)
+        except Exception:
+            self._uncounted = seen | self._uncounted
+            raise
+        for cluster, usage in usages:
+            route = self._config.routes.get(cluster.prefix)
+            if route and route.restricted != decide_restricted(cluster, usage, self._settings.plan.free):
+                self._enqueue(("cluster", cluster.cluster_id))
+        return Outcome("ready", f"The usage of {len(usages)} clusters was counted.")
 
     # parts
 
@@ -279,13 +312,15 @@ class Controller:
         if parts.network and region_id not in self._config.regions:
             self._put_region(region_id, [])
 
-    def _put_cluster(self, cluster: Cluster, neighbours: list[Cluster]) -> None:
+    def _put_cluster(self, cluster: Cluster, neighbours: list[Cluster], restricted: bool) -> None:
         plan = self._settings.plan
         self._put_region(cluster.region_id, neighbours)
         self._config = replace(
             self._config,
-            databases=_with(self._config.databases, cluster.cluster_id, plan_database(cluster, plan)),
-            routes=_with(self._config.routes, cluster.prefix, None if cluster.deleting else plan_route(cluster)),
+            databases=_with(self._config.databases, cluster.cluster_id, plan_database(cluster, plan, restricted)),
+            routes=_with(
+                self._config.routes, cluster.prefix, None if cluster.deleting else plan_route(cluster, restricted)
+            ),
         )
 
     def _drop_database(self, cluster_id: str) -> None:
@@ -314,11 +349,18 @@ class Controller:
         with self._store.read() as tx:
             return load(tx)
 
-    def _load_cluster(self, cluster_id: str) -> tuple[Cluster | None, list[Cluster]]:
-        """The cluster, and all clusters of its region, whose addresses its provider namespace must have."""
+    def _load_cluster(self, cluster_id: str) -> tuple[Cluster | None, list[Cluster], Usage | None]:
+        """The cluster, all clusters of its region, whose addresses its provider namespace must have, and its usage."""
         with self._store.read() as tx:
             cluster = tx.clusters.get(cluster_id)
-            return cluster, tx.clusters.find(region_id=cluster.region_id) if cluster else []
+            if cluster is None:
+                return None, [], None
+            neighbours = tx.clusters.find(region_id=cluster.region_id)
+            return cluster, neighbours, load_usage(tx, cluster_id, month_of(self._now()))
+
+    def _record_usages(self, seen: Mapping[str, Consumption]) -> list[tuple[Cluster, Usage]]:
+        with self._store.write() as tx:
+            return record_usages(tx, month_of(self._now()), seen)
 
     def _settle_networks(self, networks: list[Network], errors: Mapping[str, str]) -> list[Outcome]:
         outcomes = []
@@ -333,11 +375,9 @@ class Controller:
                     outcomes.append(reconcile_vpc(tx, network, error))
         return outcomes
 
-    def _settle_cluster(
-        self, cluster: Cluster, database: DatabaseStatus | None, error: str | None, gone: bool
-    ) -> Outcome:
+    def _settle_cluster(self, cluster: Cluster, seen: Seen) -> Outcome:
         with self._store.write() as tx:
-            return reconcile_cluster(tx, cluster, database, error, gone=gone)
+            return reconcile_cluster(tx, cluster, seen)
 
     # time
 
@@ -360,7 +400,7 @@ class Controller:
         self._round_began = self._round_began if self._looked_to else now
         planned, plan, after = self._parts, self._settings.plan, self._looked_to
         limit = count_per_look(len(planned), step_s, resync_s)
-        seen: Seen = await asyncio.to_thread(self._read, lambda tx: look(tx, after, limit, planned, plan))
+        seen: Look = await asyncio.to_thread(self._read, lambda tx: look(tx, after, limit, planned, plan))
         self._looked_to = seen.cursor
         for vpc_id in seen.networks:
             self._enqueue(("network", vpc_id))
@@ -381,7 +421,7 @@ class Controller:
         for cluster_id, since in list(self._idle_since.items()):
             if now - since < limit_s:
                 continue
-            cluster, _ = await asyncio.to_thread(self._load_cluster, cluster_id)
+            cluster, _, _ = await asyncio.to_thread(self._load_cluster, cluster_id)
             database = self._databases.get(cluster_id)
             sessions = database.sessions if database else None
             if cluster and decide_may_sleep(cluster, sessions, now - since, limit_s):

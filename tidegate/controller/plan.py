@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -20,13 +20,17 @@ from tidegate.dataplane.config import (
 from tidegate.dns.config import NameRecord, Resolution, ResolverConfig
 from tidegate.domain import fabric
 from tidegate.domain.catalogue import require_region
-from tidegate.domain.clusters import DEFAULT_PORT, Cluster, private_host
+from tidegate.domain.clusters import DEFAULT_PORT, Cluster, cpu_share, private_host
 from tidegate.domain.endpoints import Endpoint, EndpointZone
 from tidegate.domain.security_groups import SecurityGroup, SecurityGroupRule, ordered
 from tidegate.domain.services import EndpointService
 from tidegate.domain.subnets import gateway_address
+from tidegate.domain.usage import Allowance
 from tidegate.engine.config import DatabaseConfig
 from tidegate.gateway.config import Consumer, GatewayConfig, Route, TlsMode
+
+THROTTLED_CPUS = 0.1
+"""Ours, for sessions that outlive the quota: the cloud says only that they are throttled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class PlanSettings:
     upstreams: tuple[str, ...] = ()
     tls: TlsMode = "offered"
     cluster_memory_bytes: int = 2 << 30
+    rcu_per_cpu: int = 2000
+    free: Allowance = field(default_factory=Allowance)
     certificates: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     """region id -> (certificate path, key path, digest of the certificate) of its gateway"""
 
@@ -54,8 +60,12 @@ class NetworkParts:
 NO_PARTS = NetworkParts(None, None, {}, {})
 
 
-def plan_host(world: World, parts: Mapping[str, NetworkParts], settings: PlanSettings) -> HostConfig:
-    """The whole host; ``parts`` has what ``plan_network`` made of each VPC of ``world``."""
+def plan_host(
+    world: World, parts: Mapping[str, NetworkParts], settings: PlanSettings, restricted: Container[str] = ()
+) -> HostConfig:
+    """The whole host; ``parts`` has what ``plan_network`` made of each VPC of ``world``, ``restricted`` the clusters
+    whose quota is used up.
+    """
     region_ids = {network.vpc.region_id for network in world.networks if not network.vpc.deleting}
     region_ids |= {cluster.region_id for cluster in world.clusters}
     return HostConfig(
@@ -63,10 +73,10 @@ def plan_host(world: World, parts: Mapping[str, NetworkParts], settings: PlanSet
         networks={vpc_id: part.network for vpc_id, part in parts.items() if part.network},
         resolvers={vpc_id: part.resolver for vpc_id, part in parts.items() if part.resolver},
         names={name: record for part in parts.values() for name, record in part.names.items()},
-        databases={c.cluster_id: plan_database(c, settings) for c in world.clusters},
+        databases={c.cluster_id: plan_database(c, settings, c.cluster_id in restricted) for c in world.clusters},
         gateways={region_id: plan_gateway(region_id, settings) for region_id in sorted(region_ids)},
         consumers={address: consumer for part in parts.values() for address, consumer in part.consumers.items()},
-        routes={c.prefix: plan_route(c) for c in world.clusters if not c.deleting},
+        routes={c.prefix: plan_route(c, c.cluster_id in restricted) for c in world.clusters if not c.deleting},
     )
 
 
@@ -127,7 +137,9 @@ def plan_gateway(region_id: str, settings: PlanSettings) -> GatewayConfig:
     )
 
 
-def plan_database(cluster: Cluster, settings: PlanSettings) -> DatabaseConfig:
+def plan_database(cluster: Cluster, settings: PlanSettings, restricted: bool = False) -> DatabaseConfig:
+    """``restricted``: its quota is used up, so what sessions it still has are slowed down."""
+    least, most = cpu_share(cluster, settings.rcu_per_cpu)
     return DatabaseConfig(
         cluster_id=cluster.cluster_id,
         region_id=cluster.region_id,
@@ -141,10 +153,12 @@ def plan_database(cluster: Cluster, settings: PlanSettings) -> DatabaseConfig:
         deleted=cluster.deleting,
         start_seq=cluster.start_seq,
         memory_limit_bytes=settings.cluster_memory_bytes,
+        cpu_most=THROTTLED_CPUS if restricted else most,
+        cpu_weight=100 + round(100 * least),
     )
 
 
-def plan_route(cluster: Cluster) -> Route:
+def plan_route(cluster: Cluster, restricted: bool = False) -> Route:
     """``ready`` is left False: the agent, who sees the server, fills it in."""
     return Route(
         prefix=cluster.prefix,
@@ -154,6 +168,7 @@ def plan_route(cluster: Cluster) -> Route:
         port=DEFAULT_PORT,
         start_seq=cluster.start_seq,
         public=cluster.public_networks if cluster.public_open else None,
+        restricted=restricted,
     )
 
 

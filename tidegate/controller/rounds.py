@@ -18,7 +18,7 @@ from tidegate.store.store import Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Look:
     """What one look came to.  ``cursor`` is where the next one goes on; empty: the round is complete.
 
     At the end of a round ``clusters`` are all there are, and ``stray`` tells of parts planned for a VPC without a row.
@@ -35,7 +35,7 @@ def count_per_look(known: int, step_s: float, resync_s: float) -> int:
     return math.ceil(known * step_s / resync_s) + 1
 
 
-def look(tx: Transaction, after: str, limit: int, planned: Mapping[str, NetworkParts], settings: PlanSettings) -> Seen:
+def look(tx: Transaction, after: str, limit: int, planned: Mapping[str, NetworkParts], settings: PlanSettings) -> Look:
     """The next ``limit`` VPCs in the order of their ids.  ``planned`` may be changing meanwhile."""
     vpcs = tx.vpcs.page(after, limit)
     networks = load_networks(tx, vpcs)
@@ -46,10 +46,10 @@ def look(tx: Transaction, after: str, limit: int, planned: Mapping[str, NetworkP
         if _waits(network, answered) or planned.get(network.vpc.vpc_id) != plan_network(network, settings)
     )
     if len(vpcs) == limit:
-        return Seen(vpcs[-1].vpc_id, waiting)
+        return Look(vpcs[-1].vpc_id, waiting)
     there = set(tx.vpcs.values("vpc_id"))
     stray = any(parts != NO_PARTS and vpc_id not in there for vpc_id, parts in list(planned.items()))
-    return Seen("", waiting, tuple(tx.clusters.values("cluster_id")), stray)
+    return Look("", waiting, tuple(tx.clusters.values("cluster_id")), stray)
 
 
 def _load_answered(tx: Transaction, networks: list[Network]) -> dict[tuple[str, str], Any]:

@@ -14,6 +14,7 @@ from tidegate.domain.security_groups import SecurityGroup, SecurityGroupRule
 from tidegate.domain.service_resources import ServiceResource
 from tidegate.domain.services import EndpointService
 from tidegate.domain.subnets import Subnet
+from tidegate.domain.usage import Usage
 from tidegate.domain.vpcs import Vpc
 from tidegate.store.store import Transaction
 
@@ -42,6 +43,8 @@ class World:
 
     networks: tuple[Network, ...]
     clusters: tuple[Cluster, ...]
+    usages: Mapping[str, Usage] = field(default_factory=dict)
+    """by cluster, of the last month in which it was counted"""
 
 
 def load_network(tx: Transaction, vpc_id: str) -> Network | None:
@@ -64,7 +67,7 @@ def load_network(tx: Transaction, vpc_id: str) -> Network | None:
 
 
 def load_world(tx: Transaction) -> World:
-    """The same as ``load_network`` for each VPC, in nine queries altogether."""
+    """The same as ``load_network`` for each VPC, in nine queries altogether; and the clusters, with their usage."""
     return World(
         tuple(
             _assemble(
@@ -80,6 +83,7 @@ def load_world(tx: Transaction) -> World:
             )
         ),
         tuple(tx.clusters.find()),
+        {usage.cluster_id: usage for usage in tx.usages.find()},
     )
 
 

@@ -134,6 +134,11 @@ def native_password_hash(password: str) -> str:
     return "*" + hashlib.sha1(inner, usedforsecurity=False).hexdigest().upper()
 
 
+def cpu_share(cluster: Cluster, rcu_per_cpu: int) -> tuple[float, float]:
+    """(least, most) CPUs of its server; (0, 0) for Starter, which has no such limits."""
+    return cluster.min_rcu / rcu_per_cpu, cluster.max_rcu / rcu_per_cpu
+
+
 def private_host(region: Region) -> str:
     """``reference/tidbcloud.md`` 4.4."""
     return f"gateway01-privatelink.{region.code}.prod.{region.cloud}.tidbcloud.com"

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from tidegate.engine.config import DatabaseConfig, DatabasePhase, DatabaseStatus
+from tidegate.engine.config import DatabaseConfig, DatabasePhase, DatabaseStatus, LimitedBy
 from tidegate.engine.process import Server
 
 
@@ -31,6 +31,7 @@ class Board:
         server: Server | None = None,
         seq: int | None = None,
         wish: DatabaseConfig | None = None,
+        cpu_limited_by: LimitedBy = "",
     ) -> None:
         """``seq`` is the start_seq that this answers (else the server's); ``wish`` is given once it holds."""
         with self._lock:
@@ -44,6 +45,7 @@ class Board:
                 sessions=old.sessions if old and server else None,
                 version=wish.server_version if wish else None,
                 root_password_hash=wish.root_password_hash if wish else None,
+                cpu_limited_by=cpu_limited_by,
             )
             self._tell(status)
 

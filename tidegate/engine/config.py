@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from tidegate.domain.sql_users import SqlReply, SqlTask
+from tidegate.domain.usage import Consumption
 
 DatabasePhase = Literal["stopped", "starting", "ready", "failed"]
+
+LimitedBy = Literal["", "cgroup", "affinity", "none"]
+"""what keeps the CPU limit: nothing was asked for; a CPU group, exactly; whole CPUs, rounded up; nothing can here"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,10 @@ class DatabaseConfig:
     deleted: bool = False
     start_seq: int = 0
     memory_limit_bytes: int = 2 << 30
+    cpu_most: float = 0.0
+    """CPUs that its server may use; 0: no limit.  Changed while it runs."""
+    cpu_weight: int = 100
+    """what it gets beside others while CPUs are short; 100 is an ordinary process's"""
     server_version: str = "8.0.11-TiDB-v8.5.4"
 
 
@@ -56,6 +64,7 @@ class DatabaseStatus:
     version: str | None = None
     root_password_hash: str | None = None
     """The hash that the server is known to hold."""
+    cpu_limited_by: LimitedBy = ""
 
 
 class Engine(Protocol):
@@ -64,11 +73,13 @@ class Engine(Protocol):
     ``set_database`` converges one cluster to its config (start, adopt, stop, set the root password), None
     deletes the server *and its data*.  Servers outlive us: ``adopt`` at start finds those that still run.
     ``sweep`` stops the servers of clusters not in ``keep``, leaves their data, and returns their ids; it blocks.
+    ``consumptions`` are all clusters' counters as of the last look, of those asleep too.
     ``ask`` has a server carry out a task on its SQL users; it blocks, also while the server starts, and raises nothing.
     """
 
     def adopt(self) -> None: ...
     def set_database(self, cluster_id: str, config: DatabaseConfig | None) -> None: ...
     def statuses(self) -> dict[str, DatabaseStatus]: ...
+    def consumptions(self) -> dict[str, Consumption]: ...
     def ask(self, cluster_id: str, task: SqlTask) -> SqlReply: ...
     def sweep(self, keep: Iterable[str]) -> list[str]: ...

@@ -3,7 +3,7 @@
 ::
 
     clusters/
-      orders/           data/ tidb.toml server.json maintenance.key tidb.log slow.log console.log tmp/ spill/
+      orders/           data/ tidb.toml server.json usage.json maintenance.key tidb.log slow.log console.log tmp/ spill/
       .template-<key>/  data/ maintenance.key
       .deleted-*/       on its way out: a delete that was killed half-way is finished by the next adopt
 
@@ -44,6 +44,11 @@ class Folder:
     @property
     def record(self) -> Path:
         return self.path / "server.json"
+
+    @property
+    def usage(self) -> Path:
+        """What its servers have used so far."""
+        return self.path / "usage.json"
 
     @property
     def key(self) -> Path:

@@ -65,7 +65,9 @@ def spawn_server(binary: Path, config_path: Path, namespace: Path | None, consol
 
 def _environment() -> dict[str, str]:
     """Nothing of ours but the path: the environment of a process of ours may hold credentials."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "HOME": "/", "USER": "tidb", "TZ": "UTC", "GOGC": GOGC}
+    own = {"PATH": os.environ.get("PATH", os.defpath), "HOME": "/", "USER": "tidb", "TZ": "UTC", "GOGC": GOGC}
+    # Else TiDB counts its CPUs once, at its start, from the limit it has then, and a raised limit would not help it.
+    return own | {"GOMAXPROCS": str(len(os.sched_getaffinity(0)))}
 
 
 _children: dict[int, subprocess.Popen[bytes]] = {}

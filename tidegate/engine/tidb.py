@@ -25,8 +25,10 @@ from pathlib import Path
 import pymysql
 
 from tidegate.domain.sql_users import SqlReply, SqlTask
+from tidegate.domain.usage import Consumption
 from tidegate.engine.board import Board
 from tidegate.engine.bootstrap import AccountError
+from tidegate.engine.cgroup import CpuShare
 from tidegate.engine.config import DatabaseConfig, DatabaseStatus
 from tidegate.engine.config_file import build_server_config
 from tidegate.engine.failure import describe_exit, describe_os_error
@@ -41,6 +43,7 @@ from tidegate.engine.folder import (
     sweep_deleted,
     turn_logs,
 )
+from tidegate.engine.meter import Meter
 from tidegate.engine.process import (
     STOP_GRACE_S,
     Server,
@@ -56,6 +59,7 @@ from tidegate.engine.process import (
     stop_server,
     wait_gone,
 )
+from tidegate.engine.quota import CpuQuota
 from tidegate.engine.session import (
     SessionError,
     connect_when_ready,
@@ -116,6 +120,7 @@ class TidbEngine:
         on_status: Callable[[DatabaseStatus], None] = lambda status: None,
         on_gone: Callable[[str], None] = lambda cluster_id: None,
         template_memory_bytes: int = 2 << 30,
+        meter_s: float = 10.0,
     ) -> None:
         self._root = root.absolute()
         self._binary = binary
@@ -125,6 +130,8 @@ class TidbEngine:
         self._lock = threading.Lock()
         self._clusters: dict[str, _Cluster] = {}
         self._board = Board(on_status)
+        self._quota, self._meter = CpuQuota(self._root), Meter()
+        self._meter_s, self._measure_at_s = meter_s, 0.0
         self._closed = False
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="engine")
         self._watcher = Watcher(self._due, self._on_exit, self._on_sessions)
@@ -140,6 +147,7 @@ class TidbEngine:
         self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
         running = scan_servers()
         for cluster_id, folder in list_folders(self._root).items():
+            self._meter.measure(cluster_id, folder, running.get(folder.config))
             if server := running.get(folder.config):
                 server = _with_recorded_seq(server, folder)
                 with self._lock:
@@ -158,6 +166,9 @@ class TidbEngine:
 
     def statuses(self) -> dict[str, DatabaseStatus]:
         return self._board.statuses()
+
+    def consumptions(self) -> dict[str, Consumption]:
+        return self._meter.consumptions()
 
     # -- beyond the protocol ----------------------------------------------------------------------------
 
@@ -187,6 +198,7 @@ class TidbEngine:
         self.close()
         running = scan_servers()
         _stop_all([s for path, s in running.items() if path.is_relative_to(self._root)])
+        self._quota.sweep()
 
     def ask(self, cluster_id: str, task: SqlTask, timeout_s: float = START_TIMEOUT_S) -> SqlReply:
         """Carry out a task on the SQL users of a cluster that is, or is becoming, ready; see the protocol."""
@@ -282,9 +294,11 @@ class TidbEngine:
             self._start(cluster_id, cluster, folder, wish, namespace)
         server = cluster.server
         assert server is not None
+        limited_by = self._quota.apply(cluster_id, server.pid, CpuShare(wish.cpu_most, wish.cpu_weight))
         self._settle(folder, wish, namespace, server)
         self._answer(cluster, folder, wish)
-        self._board.publish(cluster_id, "ready", "It takes connections.", cluster.server, wish=wish)
+        ready = "It takes connections."
+        self._board.publish(cluster_id, "ready", ready, cluster.server, wish=wish, cpu_limited_by=limited_by)
 
     def _may_start(self, cluster: _Cluster, wish: DatabaseConfig) -> bool:
         """False while a pause after a failure lasts; a raised ``start_seq`` ends it."""
@@ -327,9 +341,11 @@ class TidbEngine:
 
     def _stop(self, cluster: _Cluster, folder: Folder, grace_s: float = STOP_GRACE_S) -> None:
         if cluster.server is not None:
+            self._meter.measure(folder.path.name, folder, cluster.server)
             stop_server(cluster.server, grace_s)
             forget_process(cluster.server.pid)
             cluster.server = None
+        self._quota.forget(folder.path.name)
         folder.record.unlink(missing_ok=True)
 
     def _delete(self, cluster_id: str, cluster: _Cluster, folder: Folder) -> None:
@@ -345,6 +361,7 @@ class TidbEngine:
             if cluster is not None and cluster.wish is None:
                 del self._clusters[cluster_id]
         self._board.forget(cluster_id)
+        self._meter.forget(cluster_id)
 
     # -- failure ----------------------------------------------------------------------------------------
 
@@ -405,13 +422,26 @@ class TidbEngine:
         self._watch()
 
     def _due(self) -> None:
-        """Once a second: kick the clusters whose pause is over."""
+        """Once a second: kick the clusters whose pause is over, and at its interval look at what all have used."""
         now_s = time.monotonic()
+        if now_s >= self._measure_at_s:
+            self._measure_at_s = now_s + self._meter_s
+            self._measure()
         with self._lock:
             # Without a wish it is a delete that failed: that too is tried again.
             due = [i for i, c in self._clusters.items() if not c.busy and 0 < c.retry_at_s <= now_s]
         for cluster_id in due:
             self._kick(cluster_id)
+
+    def _measure(self) -> None:
+        with self._lock:
+            servers = {i: c.server for i, c in self._clusters.items() if c.server is not None}
+        for cluster_id, server in servers.items():
+            self._meter.measure(cluster_id, cluster_folder(self._root, cluster_id), server)
+            with self._lock:
+                gone = cluster_id not in self._clusters
+            if gone:
+                self._meter.forget(cluster_id)
 
     def _on_sessions(self, counts: dict[tuple[str, int], int]) -> None:
         with self._lock:
@@ -425,6 +455,7 @@ class TidbEngine:
     def _prepare(self) -> None:
         """Make the template while nobody waits for it; who comes too early waits for the same one."""
         sweep_deleted(self._root)
+        self._quota.sweep(list_folders(self._root))
         try:
             require_template(self._root, self._binary(), self._template_memory_bytes)
         except Exception as error:  # the first create meets it again, and has somebody to tell

@@ -57,6 +57,8 @@ class Route:
     start_seq: int = 0
     public: tuple[Network, ...] | None = None
     """who may come in through the public endpoint; None: nobody, it is disabled"""
+    restricted: bool = False
+    """its quota is used up: nobody new is let in"""
 
 
 class Directory(Protocol):

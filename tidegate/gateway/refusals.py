@@ -72,6 +72,16 @@ def insecure_transport() -> Refusal:
     return _refusal("insecure_transport", "client", 3159, "HY000", text)
 
 
+def quota_exhausted(cluster_id: str) -> Refusal:
+    """TiDB Cloud's own, to the letter (``reference/tidbcloud.md`` 4.5)."""
+    text = (
+        f"Due to the usage quota being exhausted, access to the cluster '{cluster_id}' has been restricted. Try "
+        "increasing spending limits to gain full access. For more information, see "
+        "https://docs.pingcap.com/tidbcloud/serverless-limitations#usage-quota"
+    )
+    return _refusal("quota_exhausted", "client", 1105, "HY000", text)
+
+
 def public_disabled(cluster_id: str) -> Refusal:
     """Number and text of the cloud's are not documented; 1105 is what its gateway gives for its other refusals."""
     text = (

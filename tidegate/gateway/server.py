@@ -241,7 +241,7 @@ class Gateway:
             endpoint_id=consumer.endpoint_id,
             find_route=self._find_route,
             password_key=self._password_key,
-            admit=partial(decide_public, host=peer[0]) if public else _admit,
+            admit=partial(decide_public, host=peer[0]) if public else decide_private,
         )
         return Handshake(terms)
 
@@ -347,16 +347,18 @@ class Gateway:
         )
 
 
-def _admit(route: Route) -> Refusal | None:
-    """Private endpoints: whoever the directory knows may ask for any cluster of the region."""
-    return None
+def decide_private(route: Route) -> Refusal | None:
+    """Whoever the directory knows may ask for any cluster of the region, unless its quota is used up."""
+    return refusals.quota_exhausted(route.cluster_id) if route.restricted else None
 
 
 def decide_public(route: Route, host: str) -> Refusal | None:
     """May a client at ``host`` use this cluster's public endpoint?"""
     if route.public is None:
         return refusals.public_disabled(route.cluster_id)
-    return None if decide_authorized(route.public, host) else refusals.not_authorized(host, route.cluster_id)
+    if not decide_authorized(route.public, host):
+        return refusals.not_authorized(host, route.cluster_id)
+    return decide_private(route)
 
 
 def new_salt() -> bytes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from tidegate.domain import clusters as rules
@@ -16,6 +17,7 @@ from tidegate.domain.public_endpoints import ALLOW_ALL, Network, PublicListener,
 from tidegate.domain.refusals import NotFound, QuotaReached
 from tidegate.domain.services import EndpointService
 from tidegate.domain.status import Status
+from tidegate.domain.usage import Usage, month_of, require_limit_above_spent, usage_in
 from tidegate.operations.context import Caller, Context, Work, change
 from tidegate.store.store import Transaction
 
@@ -34,6 +36,8 @@ class ClusterView:
     status: Status | None
     service: EndpointService | None
     listener: PublicListener | None = None
+    usage: Usage | None = None
+    """this month's; None: it never used anything"""
 
     @property
     def state(self) -> ClusterState:
@@ -66,7 +70,7 @@ def create_clusters(context: Context, caller: Caller, asked: Sequence[NewCluster
     with change(context, caller) as work:
         made = [_create(context, work, caller, new) for new in asked]
         require_room(work.tx, caller)
-        return [view_cluster(work.tx, cluster) for cluster in made]
+        return [view_cluster(work.tx, cluster, work.now) for cluster in made]
 
 
 def _create(context: Context, work: Work, caller: Caller, new: NewCluster) -> Cluster:
@@ -116,8 +120,7 @@ def require_room(tx: Transaction, caller: Caller) -> None:
 
 def get_cluster(context: Context, caller: Caller, cluster_id: str) -> ClusterView:
     with context.store.read() as tx:
-        cluster = require_cluster(tx, caller, cluster_id)
-        return view_cluster(tx, cluster)
+        return view_cluster(tx, require_cluster(tx, caller, cluster_id), context.now())
 
 
 def list_clusters(context: Context, caller: Caller) -> list[ClusterView]:
@@ -127,10 +130,22 @@ def list_clusters(context: Context, caller: Caller) -> list[ClusterView]:
         statuses = {s.resource_id: s for s in tx.statuses.find(kind="cluster")}
         services = {s.region_id: s for s in tx.services.find(account_id=PROVIDER_ACCOUNT_ID)}
         listeners = {listener.region_id: listener for listener in tx.public_listeners.find()}
+        usages = load_usages(tx, [c.cluster_id for c in found], context.now())
         return [
-            ClusterView(c, statuses.get(c.cluster_id), services.get(c.region_id), listeners.get(c.region_id))
+            ClusterView(
+                c,
+                statuses.get(c.cluster_id),
+                services.get(c.region_id),
+                listeners.get(c.region_id),
+                usages.get(c.cluster_id),
+            )
             for c in found
         ]
+
+
+def load_usages(tx: Transaction, cluster_ids: Iterable[str], now: datetime) -> dict[str, Usage]:
+    """How these clusters stand this month; rows come in the order of months, so the last one stays."""
+    return {u.cluster_id: usage_in(month_of(now), u) for u in tx.usages.find_in("cluster_id", cluster_ids)}
 
 
 def update_cluster(context: Context, caller: Caller, cluster_id: str, asked: ClusterChange) -> ClusterView:
@@ -139,8 +154,11 @@ def update_cluster(context: Context, caller: Caller, cluster_id: str, asked: Clu
         cluster = require_cluster(work.tx, caller, cluster_id)
         rules.require_not_deleting(cluster)
         changed = replace(rules.change_cluster(cluster, asked), updated_at=work.now)
+        if asked.spending_limit_cents is not None:
+            used = load_usages(work.tx, [cluster_id], work.now).get(cluster_id)
+            require_limit_above_spent(asked.spending_limit_cents, used, context.free)
         cluster = _save(work, _raised(changed))
-        return view_cluster(work.tx, cluster)
+        return view_cluster(work.tx, cluster, work.now)
 
 
 def set_root_password(context: Context, caller: Caller, cluster_id: str, password: str) -> None:
@@ -159,7 +177,7 @@ def delete_cluster(context: Context, caller: Caller, cluster_id: str) -> Cluster
         cluster = require_cluster(work.tx, caller, cluster_id)
         if not cluster.deleting:
             cluster = _save(work, _raised(replace(cluster, deleting=True, awake=False, updated_at=work.now)))
-        return view_cluster(work.tx, cluster)
+        return view_cluster(work.tx, cluster, work.now)
 
 
 def wake_cluster(context: Context, cluster_id: str) -> None:
@@ -202,9 +220,15 @@ def _save(work: Work, cluster: Cluster) -> Cluster:
     return cluster
 
 
-def view_cluster(tx: Transaction, cluster: Cluster) -> ClusterView:
-    status = tx.status("cluster", cluster.cluster_id)
-    return ClusterView(cluster, status, _service(tx, cluster), tx.public_listeners.get(cluster.region_id))
+def view_cluster(tx: Transaction, cluster: Cluster, now: datetime) -> ClusterView:
+    cluster_id = cluster.cluster_id
+    return ClusterView(
+        cluster,
+        tx.status("cluster", cluster_id),
+        _service(tx, cluster),
+        tx.public_listeners.get(cluster.region_id),
+        load_usages(tx, [cluster_id], now).get(cluster_id),
+    )
 
 
 def _service(tx: Transaction, cluster: Cluster) -> EndpointService | None:

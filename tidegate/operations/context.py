@@ -12,6 +12,7 @@ from tidegate.domain.names import Draw
 from tidegate.domain.refusals import DryRunPassed, Refusal, TokenReused
 from tidegate.domain.sql_users import SqlReply, SqlTask
 from tidegate.domain.status import Kind
+from tidegate.domain.usage import Allowance
 from tidegate.operations.sealing import Sealer
 from tidegate.store.store import Store, Transaction
 from tidegate.store.tokens import ClientToken
@@ -37,7 +38,7 @@ class Context:
     """``wake`` is called after the commit, from any thread, with the name of what changed, never with the change.
 
     ``ask(cluster_id, task)`` has a running server carry out a task on its SQL users, and blocks until it answers; it
-    waits for a server that is starting, and raises nothing.
+    waits for a server that is starting, and raises nothing.  ``free``: what Starter clusters have for nothing.
     """
 
     store: Store
@@ -46,6 +47,7 @@ class Context:
     draw: Draw = draw
     ask: Callable[[str, SqlTask], SqlReply] = _nobody_to_ask
     sealer: Sealer = field(default_factory=Sealer.ephemeral)
+    free: Allowance = field(default_factory=Allowance)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Dialect,
@@ -343,6 +344,16 @@ clusters = Table(
     Column("copy_seq", Integer, nullable=False, server_default="0"),
     Column("ready_copy_seq", Integer, nullable=False, server_default="0"),
     UniqueConstraint("region_id", "address"),
+)
+
+usages = Table(
+    "usages",
+    metadata,
+    _id("cluster_id", primary_key=True),
+    Column("month", String(7), primary_key=True, nullable=False),
+    Column("request_units", Float(53), nullable=False),
+    Column("stored_bytes", BigInteger, nullable=False),
+    Column("counted", Float(53), nullable=False),
 )
 
 public_listeners = Table(

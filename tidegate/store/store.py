@@ -27,6 +27,7 @@ from tidegate.domain.services import EndpointService
 from tidegate.domain.status import Kind, Status
 from tidegate.domain.subnets import Subnet
 from tidegate.domain.tags import Tag
+from tidegate.domain.usage import Usage
 from tidegate.domain.users import LoginLink, Session, User
 from tidegate.domain.vpcs import Vpc
 from tidegate.store import schema
@@ -108,6 +109,10 @@ class Transaction:
         return Rows(self.connection, schema.clusters, Cluster, self.changes)
 
     @cached_property
+    def usages(self) -> Rows[Usage]:
+        return Rows(self.connection, schema.usages, Usage)
+
+    @cached_property
     def public_listeners(self) -> Rows[PublicListener]:
         return Rows(self.connection, schema.public_listeners, PublicListener, self.changes)
 
@@ -125,6 +130,11 @@ class Transaction:
 
     def status(self, kind: Kind, resource_id: str) -> Status | None:
         return self.statuses.get(kind, resource_id)
+
+    def last_usage(self, cluster_id: str) -> Usage | None:
+        """Of this month or of an earlier one; None: it never used anything."""
+        months = self.usages.find(cluster_id=cluster_id)
+        return months[-1] if months else None
 
     def next_number(self, pool: str) -> int:
         """0, 1, 2... per pool, never the same twice: numbers of the dead are not reused at once."""

@@ -5,6 +5,7 @@ Nothing here asks Tidegate.  Two worlds are the same when :meth:`Witness.state` 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -126,6 +127,8 @@ class Witness:
         mounts = Path("/proc/self/mounts").read_text().splitlines()
         marks = (f"tg-{settings.instance}-", str(settings.run))
         left += [f"mount {line}" for line in mounts if any(mark in line for mark in marks)]
+        group = f"tidegate-{hashlib.sha256(str(settings.clusters).encode()).hexdigest()[:6]}"
+        left += [f"CPU group {path}" for depth in ("", "*/") for path in Path("/sys/fs/cgroup").glob(depth + group)]
         return left
 
 

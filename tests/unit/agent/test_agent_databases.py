@@ -36,6 +36,9 @@ class Recorder:
     def statuses(self) -> dict[str, Any]:
         return {}
 
+    def consumptions(self) -> dict[str, Any]:
+        return {}
+
 
 def database(cluster_id: str, **more: Any) -> DatabaseConfig:
     return DatabaseConfig(cluster_id, "r", "r", "100.104.0.1", 4000, "p.root", None, ("100.112.0.1/32",), **more)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import pytest
 
 from tidegate.agent.config import HostConfig, HostStatus, HostUnreachable
 from tidegate.controller.loop import Controller, ControllerSettings
-from tidegate.controller.plan import PlanSettings
+from tidegate.controller.plan import THROTTLED_CPUS, PlanSettings
+from tidegate.domain.clusters import ClusterChange
+from tidegate.domain.usage import Consumption
 from tidegate.engine.config import DatabaseStatus
 from tidegate.operations import clusters, endpoints, security_groups, services, subnets, vpcs
 from tidegate.operations.context import Caller, Context
@@ -44,8 +47,9 @@ class RememberingHost:
 class Running:
     def __init__(self, store: Store, settings: ControllerSettings) -> None:
         self.host = RememberingHost()
-        self.controller = Controller(store, self.host, settings, on_idle=self._sleep)
-        self.context = Context(store, wake=self.controller.wake)
+        self.time = datetime(2026, 11, 23, tzinfo=UTC)
+        self.controller = Controller(store, self.host, settings, on_idle=self._sleep, now=lambda: self.time)
+        self.context = Context(store, wake=self.controller.wake, now=lambda: self.time)
         services.ensure_region_services(self.context)
 
     def _sleep(self, cluster_id: str) -> None:
@@ -78,6 +82,10 @@ class Running:
             zones=[ZoneSpec("ap-southeast-1a", subnet)],
         )
         return vpc, made.endpoint.endpoint_id
+
+    def usage(self, cluster_id: str) -> float:
+        used = clusters.get_cluster(self.context, ME, cluster_id).usage
+        return used.request_units if used else 0.0
 
     def view(self, endpoint_id: str) -> endpoints.EndpointView:
         return endpoints.get_endpoint(self.context, ME, endpoint_id)
@@ -122,6 +130,78 @@ def test_a_wish_becomes_active_and_connected(tmp_path: Path) -> None:
             await world.until(lambda: world.view(endpoint).connection == "connected")
             assert world.view(endpoint).state == "active"
             assert world.host.config.networks[vpc].endpoints[0].endpoint_id == endpoint
+
+    run(scene())
+
+
+def test_a_quota_that_is_used_up_shuts_the_gateway_until_it_is_raised_or_the_month_ends(tmp_path: Path) -> None:
+    """Counters in, a restricted route out; PATCH opens it at once, and so does the first of the next month."""
+
+    async def scene() -> None:
+        async with running(tmp_path, resync_s=0.2) as world:
+            made = clusters.create_cluster(world.context, ME, region_id=REGION, display_name="orders").cluster
+            key = made.cluster_id
+
+            def told(cpu_s: float) -> HostStatus:
+                return HostStatus(usages={key: Consumption(cpu_s), "unknown": Consumption(1)})
+
+            def reason() -> str:
+                return clusters.get_cluster(world.context, ME, key).status.reason  # type: ignore[union-attr]
+
+            world.controller.host_changed(ready(made), first=False)
+            world.controller.host_changed(told(149_000), first=False)
+            await world.until(lambda: world.usage(key) == pytest.approx(149_000 / 0.003))
+            assert not world.host.config.routes[made.prefix].restricted
+            world.controller.host_changed(told(150_000), first=False)
+            await world.until(lambda: world.host.config.routes[made.prefix].restricted)
+            assert world.host.config.databases[key].cpu_most == THROTTLED_CPUS
+            await world.until(lambda: "quota of this month is used up" in reason())
+            clusters.update_cluster(world.context, ME, key, ClusterChange(spending_limit_cents=1))
+            await world.until(lambda: not world.host.config.routes[made.prefix].restricted)
+            clusters.update_cluster(world.context, ME, key, ClusterChange(spending_limit_cents=0))
+            await world.until(lambda: world.host.config.routes[made.prefix].restricted)
+            world.controller.host_changed(HostStatus(), first=True)  # a whole new plan knows it too
+            await world.until(lambda: world.controller.settled)
+            assert world.host.config.routes[made.prefix].restricted
+            world.time += timedelta(days=31)
+            await world.until(lambda: not world.host.config.routes[made.prefix].restricted)
+            assert world.usage(key) == 0
+            await world.until(lambda: world.host.config.databases[key].cpu_most == 0)
+            clusters.delete_cluster(world.context, ME, key)
+            world.controller.host_changed(HostStatus(removed_databases=(key,)), first=False)
+            await world.until(lambda: not clusters.list_clusters(world.context, ME))
+            with world.context.store.read() as tx:
+                assert not tx.usages.count()
+
+    run(scene())
+
+
+def test_an_essential_cluster_runs_on_what_its_rcus_are_worth(tmp_path: Path) -> None:
+    """maxRcu is the CPU limit, minRcu the weight, PATCH changes both, and the status says what keeps it."""
+
+    async def scene() -> None:
+        async with running(tmp_path) as world:
+            view = clusters.create_cluster(
+                world.context, ME, region_id=REGION, display_name="orders", rcu=(2000, 4000), root_password="Secret-12"
+            )
+            made, databases = view.cluster, lambda: world.host.config.databases
+            await world.until(lambda: made.cluster_id in databases())
+            assert (databases()[made.cluster_id].cpu_most, databases()[made.cluster_id].cpu_weight) == (2.0, 200)
+            clusters.update_cluster(world.context, ME, made.cluster_id, ClusterChange(rcu=(3000, 10000)))
+            await world.until(lambda: databases()[made.cluster_id].cpu_most == 5.0)
+            limit = "5 CPUs (maxRcu 10000)"
+            for kept, said in (
+                ("cgroup", f"Running on {limit} at most."),
+                ("affinity", f"Running on {limit} at most, in whole CPUs as no CPU group can be made here."),
+                ("none", f"Running, its limit of {limit} not enforced: this host grants it none."),
+            ):
+                world.controller.host_changed(ready(made, cpu_limited_by=kept), first=False)
+
+                def found(said: str = said) -> bool:
+                    status = clusters.get_cluster(world.context, ME, made.cluster_id).status
+                    return status is not None and status.reason == said
+
+                await world.until(found)
 
     run(scene())
 

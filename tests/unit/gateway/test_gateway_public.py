@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import socket
 import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from tidegate.gateway.framing import Packet, PacketBuffer, build_packet
 from tidegate.gateway.handshake import TIDB_CAPABILITIES
 from tidegate.gateway.packets import Capability, HandshakeResponse, build_handshake_response, parse_err
 from tidegate.gateway.passing import Recipient, SocketReceiver
-from tidegate.gateway.server import Gateway, decide_public
+from tidegate.gateway.server import Gateway, decide_private, decide_public
 
 REGION = "ap-southeast-1"
 OFFICE: Network = ("192.0.2.10", "192.0.2.20", "office")
@@ -45,6 +46,22 @@ ROWS: list[tuple[tuple[Network, ...] | None, str, int | None]] = [
 def test_verdicts(networks: tuple[Network, ...] | None, host: str, code: int | None) -> None:
     refusal = decide_public(Route("p1", REGION, "10001", "127.0.0.1", 1, public=networks), host)
     assert (refusal.message.code if refusal and refusal.message else None) == code
+
+
+def test_a_used_up_quota_is_told_in_the_clouds_words_through_both_doors() -> None:
+    """Programs match on this text; and who may not come in at all is not told of anybody's quota."""
+    route = replace(ROUTE, restricted=True, public=(ALLOW_ALL,))
+    for refusal in (decide_private(route), decide_public(route, "192.0.2.1")):
+        assert refusal is not None and refusal.message is not None
+        assert (refusal.message.code, refusal.message.state) == (1105, "HY000")
+        assert refusal.message.text == (
+            "Due to the usage quota being exhausted, access to the cluster '10001' has been restricted. "
+            "Try increasing spending limits to gain full access. For more information, see "
+            "https://docs.pingcap.com/tidbcloud/serverless-limitations#usage-quota"
+        )
+    shut = decide_public(replace(route, public=(OFFICE,)), "192.0.2.1")
+    assert shut is not None and shut.outcome == "not_authorized"
+    assert decide_private(ROUTE) is None
 
 
 @given(st.ip_addresses(v=4), st.ip_addresses(v=4), st.ip_addresses(v=4))

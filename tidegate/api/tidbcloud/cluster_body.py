@@ -46,7 +46,17 @@ def build_cluster(view: ClusterView) -> Json:
         "auditLogConfig": {"enabled": False, "unredacted": False},
         "clusterPlan": cluster.plan,
         "servicePlan": cluster.plan.capitalize(),
-        "usage": {"requestUnit": "0", "rowBasedStorage": 0.0, "columnarStorage": 0.0},
+        "usage": build_usage(view),
+    }
+
+
+def build_usage(view: ClusterView) -> Json:
+    """This month's; storage in bytes.  An int64 goes as a string here, as in responses of the cloud (2.2)."""
+    used = view.usage
+    return {
+        "requestUnit": str(int(used.request_units) if used else 0),
+        "rowBasedStorage": float(used.stored_bytes if used else 0),
+        "columnarStorage": 0.0,
     }
 
 
