@@ -70,7 +70,8 @@ def test_a_quota_that_is_used_up_lets_nobody_in_until_it_is_raised(metered: Site
         assert time.monotonic() < deadline_s, look(metered, cluster)["usage"]
         session.query(BUSY)
     attempt = client.login(endpoint)
-    assert (attempt.outcome, attempt.detail) == ("1105", QUOTA_USED_UP.format(cluster.cluster_id))
+    said = (1105, QUOTA_USED_UP.format(cluster.cluster_id))
+    assert (attempt.outcome, attempt.detail) == ("mysql 1105", f"OperationalError: {said}")
     wait_for(lambda: used(metered, cluster) >= FREE)
     # What was counted is at least the CPU time that the kernel gave the server meanwhile, less one interval.
     wait_for(lambda: used(metered, cluster) - before >= (cpu_s(metered, cluster) - began_s - 2) / CPU_S_PER_RU)
