@@ -13,7 +13,22 @@ from tidegate.console.words import N_, _, language
 SHAPES: tuple[str, ...] = (
     N_("Running."),
     N_("Running; nobody can log in until a root password is set."),
+    N_("Running on {cpus} CPUs (maxRcu {rcu}) at most."),
+    N_("Running on {cpus} CPUs (maxRcu {rcu}) at most, in whole CPUs as no CPU group can be made here."),
+    N_("Running, its limit of {cpus} CPUs (maxRcu {rcu}) not enforced: this host grants it none."),
+    N_(
+        "Running, but its quota of this month is used up: nobody new is let in, those that are on get {cpus} CPUs. "
+        "Raise spendingLimit.monthly, or wait for the next month."
+    ),
+    N_(
+        "Running, but its quota of this month is used up: nobody new is let in, those that are on stay. "
+        "Raise spendingLimit.monthly, or wait for the next month."
+    ),
     N_("Asleep: nobody was connected; the next login wakes it."),
+    N_(
+        "Asleep, and its quota of this month is used up: nobody is let in. "
+        "Raise spendingLimit.monthly, or wait for the next month."
+    ),
     N_("Its server is stopping."),
     N_("Its server is starting."),
     N_("Its server is taking the new root password in."),

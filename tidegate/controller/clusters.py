@@ -8,7 +8,7 @@ from tidegate.controller.usages import forget_usages
 from tidegate.controller.vpcs import write_status
 from tidegate.domain.clusters import Cluster
 from tidegate.domain.status import Outcome, Status
-from tidegate.engine.config import DatabaseStatus
+from tidegate.engine.config import DatabaseStatus, LimitedBy
 from tidegate.store.store import Transaction
 
 
@@ -59,28 +59,40 @@ def decide_outcome(cluster: Cluster, seen: Seen) -> Outcome:
         return Outcome("working", database.reason or "Its server is starting.")
     if database.root_password_hash != cluster.root_password_hash:
         return Outcome("working", "Its server is taking the new root password in.")
-    return Outcome("ready", _running(cluster, database, seen))
+    return _running(cluster, database, seen)
 
 
-def _running(cluster: Cluster, database: DatabaseStatus, seen: Seen) -> str:
+def _running(cluster: Cluster, database: DatabaseStatus, seen: Seen) -> Outcome:
     """What its limits come to on this host; a limit that nothing keeps is not passed over in silence."""
-    kept = database.cpu_limited_by
+    kept, cpus = database.cpu_limited_by, f"{seen.cpu_most:g}"
+    if seen.restricted and kept == "cgroup":
+        return Outcome(
+            "ready",
+            "Running, but its quota of this month is used up: nobody new is let in, those that are on get "
+            f"{cpus} CPUs. Raise spendingLimit.monthly, or wait for the next month.",
+        )
     if seen.restricted:
-        slowed = f"those that are on get {seen.cpu_most:g} CPUs" if kept == "cgroup" else "those that are on stay"
-        return f"Running, but {_USED_UP}: nobody new is let in, {slowed}. {_MORE}"
-    text = "Running"
-    if seen.cpu_most:
-        limit = f"{seen.cpu_most:g} CPUs (maxRcu {cluster.max_rcu})"
-        text += f", its limit of {limit} not enforced: this host grants it none" if kept == "none" else f" on {limit}"
-        text += " at most, in whole CPUs as no CPU group can be made here" if kept == "affinity" else ""
-        text += " at most" if kept == "cgroup" else ""
+        return Outcome(
+            "ready",
+            "Running, but its quota of this month is used up: nobody new is let in, those that are on stay. "
+            "Raise spendingLimit.monthly, or wait for the next month.",
+        )
     if cluster.root_password_hash is None:
-        text += "; nobody can log in until a root password is set"
-    return f"{text}."
+        return Outcome("ready", "Running; nobody can log in until a root password is set.")
+    if not seen.cpu_most:
+        return Outcome("ready", "Running.")
+    return _running_within(cpus, cluster.max_rcu, kept)
 
 
-_USED_UP = "its quota of this month is used up"
-_MORE = "Raise spendingLimit.monthly, or wait for the next month."
+def _running_within(cpus: str, rcu: int, kept: LimitedBy) -> Outcome:
+    if kept == "cgroup":
+        return Outcome("ready", f"Running on {cpus} CPUs (maxRcu {rcu}) at most.")
+    if kept == "affinity":
+        return Outcome(
+            "ready",
+            f"Running on {cpus} CPUs (maxRcu {rcu}) at most, in whole CPUs as no CPU group can be made here.",
+        )
+    return Outcome("ready", f"Running, its limit of {cpus} CPUs (maxRcu {rcu}) not enforced: this host grants it none.")
 
 
 def _going(database: DatabaseStatus | None) -> Outcome:
@@ -91,7 +103,11 @@ def _going(database: DatabaseStatus | None) -> Outcome:
 
 def _asleep(database: DatabaseStatus, restricted: bool) -> Outcome:
     if database.phase == "stopped" and restricted:
-        return Outcome("ready", f"Asleep, and {_USED_UP}: nobody is let in. {_MORE}")
+        return Outcome(
+            "ready",
+            "Asleep, and its quota of this month is used up: nobody is let in. "
+            "Raise spendingLimit.monthly, or wait for the next month.",
+        )
     if database.phase == "stopped":
         return Outcome("ready", "Asleep: nobody was connected; the next login wakes it.")
     return Outcome("working", "Its server is stopping.")

@@ -22,6 +22,7 @@ _NAMES: Mapping[str, tuple[str, str]] = {
     "service_resources": ("service", "service_id"),
     "services": ("service", "service_id"),
     "subnets": ("subnet", "subnet_id"),
+    "usages": ("cluster", "cluster_id"),
     "vpcs": ("vpc", "vpc_id"),
 }
 """table -> (kind, the column with the id)"""

@@ -110,7 +110,7 @@ class Transaction:
 
     @cached_property
     def usages(self) -> Rows[Usage]:
-        return Rows(self.connection, schema.usages, Usage)
+        return Rows(self.connection, schema.usages, Usage, self.changes)
 
     @cached_property
     def public_listeners(self) -> Rows[PublicListener]:
