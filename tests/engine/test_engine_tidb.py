@@ -276,7 +276,14 @@ def test_everything_of_a_cluster_is_private(bench: Bench) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "maintenance.key").stat().st_mode & 0o777 == 0o600
     environment = Path(f"/proc/{bench.processes()[0]}/environ").read_bytes()
-    assert {v.split(b"=")[0] for v in environment.split(b"\0") if v} <= {b"PATH", b"HOME", b"USER", b"TZ", b"GOGC", b"GOMAXPROCS"}
+    assert {v.split(b"=")[0] for v in environment.split(b"\0") if v} <= {
+        b"PATH",
+        b"HOME",
+        b"USER",
+        b"TZ",
+        b"GOGC",
+        b"GOMAXPROCS",
+    }
 
 
 def test_stop_all_ends_every_server_and_keeps_every_row(bench: Bench) -> None:
