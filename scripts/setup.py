@@ -20,6 +20,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -41,6 +42,16 @@ TESTS = {
     "runuser": "util-linux",
 }
 """program -> the package that has it, on Debian 12 and Ubuntu 24.04 alike"""
+EXTRAS = {
+    "chromium": "chromium",
+    "/usr/share/fonts/opentype/noto": "fonts-noto-cjk",
+    "mariadb_config": "libmariadb-dev",
+    "cc": "gcc",
+    "pkg-config": "pkg-config",
+    sysconfig.get_path("include") + "/Python.h": "python3-dev",
+}
+"""a program or a path -> its package: for a browser's tests, and to build mysqlclient.  Without them those tests are
+skipped, and say so: Ubuntu has no such Chromium, and an ordinary user need not be asked for it before every test"""
 
 
 class SetupError(Exception):
@@ -52,6 +63,8 @@ def main() -> int:
     options = parse_arguments()
     try:
         provide_packages(missing_packages(options.tests))
+        if options.tests:
+            provide_extras(missing_extras())
         # One at a time: scripts/demo and scripts/test may be started together in one checkout.
         with Path(__file__).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -88,6 +101,23 @@ def missing_packages(tests: bool) -> list[str]:
     if not PYTHON.exists() and any(importlib.util.find_spec(part) is None for part in ("venv", "ensurepip")):
         missing.add("python3-venv")
     return sorted(missing)
+
+
+def missing_extras() -> list[str]:
+    return sorted(
+        package
+        for what, package in EXTRAS.items()
+        if not (Path(what).exists() if what.startswith("/") else shutil.which(what, path=PATH))
+    )
+
+
+def provide_extras(missing: list[str]) -> None:
+    """Each alone, for one that a distribution lacks must not keep the others away; never an error."""
+    for package in missing:
+        try:
+            provide_packages([package])
+        except SetupError as error:
+            say(f"some tests will be skipped, for {error}")
 
 
 def provide_packages(missing: list[str]) -> None:

@@ -34,6 +34,18 @@ def test_an_ordinary_user_is_told_the_exact_command(setup: ModuleType, monkeypat
     assert "\n    sudo apt-get install -y --no-install-recommends iproute2 nftables\n" in str(raised.value)
 
 
+def test_what_only_some_tests_need_stops_nobody(
+    setup: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ubuntu has no `chromium`: its tests are skipped there, the others must run."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(setup.shutil, "which", lambda program, path=None: "/apt-get" if "apt" in program else None)
+    assert {"chromium", "libmariadb-dev"} <= set(setup.missing_extras())
+    setup.provide_extras(["chromium", "gcc"])
+    told = capsys.readouterr().err
+    assert "sudo apt-get install -y --no-install-recommends chromium\n" in told and "recommends gcc\n" in told
+
+
 def test_nothing_missing_is_nothing_done(setup: ModuleType) -> None:
     setup.provide_packages([])
 

@@ -1,0 +1,64 @@
+"""One installation, one Chromium, and people who look at the consoles through it.
+
+Skipped, with the reason, where there is no Chromium: ``scripts/setup --tests`` installs it as root.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # importlib mode leaves a test folder out of the path
+
+from console_person import Enter, Person, missing_browser, open_browser
+from playwright.sync_api import Browser
+
+from tidegate.testing import Cluster, World
+from tidegate.testing.plugin import open_world, pytest_runtest_makereport
+
+__all__ = ["pytest_runtest_makereport"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if reason := missing_browser():
+        pytest.skip(reason)
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def world(browser: Browser) -> Iterator[World]:
+    """Clusters never sleep here.  ``browser`` first: without one no installation need be made."""
+    with open_world() as world:
+        yield world
+
+
+@pytest.fixture(scope="session")
+def orders(world: World) -> Cluster:
+    return world.cluster("orders")
+
+
+@pytest.fixture
+def enter(browser: Browser, world: World, request: pytest.FixtureRequest) -> Iterator[Enter]:
+    """``enter("admin", language="zh")``: a person with a browser of their own, logged in unless ``name`` is empty.
+
+    When the test ends, whatever any page complained of or asked of a stranger fails it.
+    """
+    people: list[Person] = []
+
+    def enter(name: str = "admin", language: str = "en", **how: object) -> Person:
+        person = Person(browser, world, language, **how)
+        people.append(person)
+        if name:
+            person.log_in(name)
+        return person
+
+    yield enter
+    for person in people:
+        person.close()
+    troubles = [trouble for person in people for trouble in person.troubles]
+    assert not troubles, f"{request.node.name}: {troubles}"
