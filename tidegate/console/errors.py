@@ -49,7 +49,30 @@ KINDS: Mapping[str, str] = {
 }
 """what refusals call things -> what pages call them"""
 
+_NAME = N_("A name has 2 to 128 letters, digits and . _ : -, and begins with a letter or a Chinese character.")
+_DESCRIPTION = N_("A description has 2 to 256 letters and does not begin with http:// or https://.")
+
 FIELDS: Mapping[str, str] = {
+    "EndpointName": _NAME,
+    "VpcName": _NAME,
+    "VSwitchName": _NAME,
+    "SecurityGroupName": _NAME,
+    "Description": _DESCRIPTION,
+    "EndpointDescription": _DESCRIPTION,
+    "ServiceDescription": _DESCRIPTION,
+    "CidrBlock": N_(
+        "{value} is no usable range. Write the first address and a mask, such as 10.0.0.0/16; 100.64.0.0/10, "
+        "127.0.0.0/8, 169.254.0.0/16 and 224.0.0.0/4 are taken."
+    ),
+    "CidrMask": N_("{value} is too large or too small: a vSwitch has a mask of /16 to /29."),
+    "PortRange": N_("{value} is no range of ports. Write first and last, such as 4000/4000; -1/-1 means all."),
+    "Priority": N_("A priority goes from 1 to 100; the smaller number is asked first."),
+    "SourceCidrIp": N_("{value} is no range of addresses. Write it as 10.0.0.0/16, without host bits."),
+    "DestCidrIp": N_("{value} is no range of addresses. Write it as 10.0.0.0/16, without host bits."),
+    "Bandwidth": N_("{value} Mbit/s is outside what this service's kind of resource can have."),
+    "ConnectBandwidth": N_("{value} Mbit/s is outside of 100 to 10,240."),
+    "UserId": N_("{value} is no account id; it is a number of up to 19 digits."),
+    "ZoneId": N_("The vSwitch is not in the zone {value}."),
     "displayName": N_("A cluster's name has 4 to 64 letters, digits and dashes, and no dash at either end."),
     "password": N_("A password has 8 to 64 characters."),
     "new password": N_("A password has 10 to 128 characters and is not the user name."),
@@ -132,15 +155,22 @@ TABLE: Mapping[type[Refusal], str] = {
 }
 
 
-def describe_refusal(refusal: Refusal, form: Mapping[str, str] | None = None) -> Problem:
-    """The sentence.  ``form``: the refusal's field -> the form's field it is shown at."""
+def describe_refusal(refusal: Refusal, form: Mapping[str | type[Refusal], str] | None = None) -> Problem:
+    """The sentence.  ``form``: what is refused -> the form's field it is shown at.
+
+    What is refused is the refusal's field, the kind of what was not found, or the refusal's type.
+    """
     facts = {f.name: str(getattr(refusal, f.name))[:_SHOWN_LETTERS] for f in fields(refusal)}
     field = facts.get("field", "") if isinstance(refusal, r.Missing | r.Malformed) else ""
+    named = field or (facts["kind"] if isinstance(refusal, r.NotFound) else "")
+    shown_at = (form or {}).get(type(refusal), (form or {}).get(named, ""))
+    if isinstance(refusal, r.Missing) and shown_at:
+        return Problem(_("This is required."), shown_at)
     text = _sentence(refusal, field)
     for name in ("kind", "by"):
         if name in facts:
             facts[name] = _(KINDS[facts[name]]) if facts[name] in KINDS else facts[name]
-    return Problem(text.format_map(facts), (form or {}).get(field, ""))
+    return Problem(text.format_map(facts), shown_at)
 
 
 def refusal_status(refusal: Refusal) -> int:

@@ -26,5 +26,13 @@ class Product:
 
 PRODUCTS: tuple[Product, ...] = (
     Product("/console/clusters", N_("TiDB Cloud"), "/console/clusters", (Link("/console/clusters", N_("Clusters")),)),
+    Product(
+        "/console/vpc",
+        N_("VPC"),
+        "/console/vpc/endpoints",
+        (
+            Link("/console/vpc/endpoints", N_("Endpoints")),
+        ),
+    ),
 )
 """in the order of the header"""

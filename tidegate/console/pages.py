@@ -5,8 +5,11 @@ from __future__ import annotations
 from tidegate.console import account
 from tidegate.console.tidbcloud import clusters
 from tidegate.console.visit import Page
+from tidegate.console.vpc import endpoint_form, endpoints
 
 PAGES: tuple[Page, ...] = (
     *account.PAGES,
     *clusters.PAGES,
+    *endpoint_form.PAGES,
+    *endpoints.PAGES,
 )

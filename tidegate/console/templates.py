@@ -37,6 +37,7 @@ def build_environment() -> Environment:
     }
     made.filters |= {"when": show_time, "sentence": show_sentence, "number": show_number, "code_html": show_code}
     made.globals["ui"] = made.get_template("ui.html").module
+    made.globals["cloud"] = made.get_template("vpc/pieces.html").module
     return made
 
 

@@ -13,6 +13,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from tidegate.console.errors import Problem
 from tidegate.console.forms import Form
 from tidegate.console.guard import Cookies, Throttle, form_token
 from tidegate.console.live import Live
@@ -122,6 +123,11 @@ class Visit:
         """htmx asks for a piece of a page, not a browser for a page."""
         return "hx-request" in self.request.headers
 
+    @property
+    def form_layout(self) -> str:
+        """What a page that is one form extends: a dialog over the page that htmx is on, else a page."""
+        return "dialog.html" if self.fragment else "page_form.html"
+
     def flash(self) -> tuple[str, str] | None:
         """(level, text) of the message that a redirect left, once."""
         text = self.request.cookies.get(self.parts.cookies.flash, "")
@@ -146,6 +152,20 @@ class Visit:
         else:
             text = found.render(values)
         return self._finish(HTMLResponse(text, status))
+
+    def ask(
+        self,
+        *,
+        title: str,
+        text: str,
+        button: str,
+        back: str,
+        tone: str = "danger",
+        refusal: Problem | None = None,
+    ) -> Response:
+        """Is this really wanted?  The answer is a POST to the same path.  ``back``: whole path of who says no."""
+        values = {"title": title, "text": text, "button": button, "back": back, "tone": tone, "problem": refusal}
+        return self.render("ask.html", status=422 if refusal else 200, small=True, **values)
 
     def redirect(self, path: str, message: str = "", *, level: str = "success") -> Response:
         """After a change: to ``path`` (without ``/console``), where ``message`` is shown once."""

@@ -25,7 +25,6 @@ from tidegate.domain.endpoints import (
     require_not_deleting,
     require_not_toggling,
     require_only_endpoint,
-    require_same_region,
     require_zone,
     require_zone_free,
     zone_domain,
@@ -35,12 +34,13 @@ from tidegate.domain.names import make_id, require_description, require_resource
 from tidegate.domain.refusals import EndpointProtected, GroupRequired, Malformed, NotFound, QuotaReached
 from tidegate.domain.resource_groups import require_resource_group
 from tidegate.domain.security_groups import GROUPS_PER_ENDPOINT, require_groups_fit
-from tidegate.domain.services import EndpointService, require_visible
+from tidegate.domain.services import EndpointService
 from tidegate.domain.status import Status
 from tidegate.domain.subnets import require_address
 from tidegate.operations.context import Caller, Context, Work, change, first_result, remember_result
 from tidegate.operations.security_groups import require_security_group
 from tidegate.operations.service_resources import assign_resource
+from tidegate.operations.services import require_connectable
 from tidegate.operations.subnets import require_subnet
 from tidegate.operations.tags import forget_tags, put_first_tags
 from tidegate.operations.vpcs import require_vpc
@@ -107,7 +107,7 @@ def create_endpoint(
     with change(context, caller) as work:
         if known := first_result(work, caller):
             return _view(work.tx, require_endpoint(work.tx, caller, known))
-        found = _require_service(work.tx, caller, service, region_id)
+        found = require_connectable(work.tx, caller, service, region_id)
         vpc = require_vpc(work.tx, caller, vpc_id)
         if vpc.region_id != region_id:
             raise NotFound("vpc", vpc_id)
@@ -159,14 +159,19 @@ def list_endpoints(
     name: str | None = None,
     service_id: str | None = None,
     after: str = "",
+    before: str = "",
     limit: int = 50,
 ) -> tuple[list[EndpointView], int]:
-    """One page in the order of ids, and how many there are in all.  ``after`` is the last id of the page before."""
+    """One page in the order of ids, and how many there are in all.
+
+    ``after`` is the last id of the page before, or ``before`` the first one of the page after.
+    """
     wanted = {"endpoint_id": endpoint_id, "vpc_id": vpc_id, "name": name, "service_id": service_id}
     equal = {key: value for key, value in wanted.items() if value}
     equal |= {"account_id": caller.account_id, "region_id": region_id}
     with context.store.read() as tx:
-        page = tx.endpoints.page(after, limit, **equal)
+        rows = tx.endpoints
+        page = rows.page_before(before, limit, **equal) if before else rows.page(after, limit, **equal)
         ids = [endpoint.endpoint_id for endpoint in page]
         statuses = {s.resource_id: s for s in tx.statuses.find_in("resource_id", ids, kind="endpoint")}
         services = {s.service_id: s for s in tx.services.find_in("service_id", {e.service_id for e in page})}
@@ -265,13 +270,6 @@ def _require_changeable(tx: Transaction, caller: Caller, endpoint_id: str) -> tu
 
 def _gone(service: EndpointService | None) -> bool:
     return service is None or service.deleting
-
-
-def _require_service(tx: Transaction, caller: Caller, asked: str, region_id: str) -> EndpointService:
-    by_name = tx.services.find(name=asked)
-    service = require_visible(by_name[0] if by_name else tx.services.get(asked), asked, caller.account_id)
-    require_same_region(service, region_id)
-    return service
 
 
 def _require_groups(

@@ -10,7 +10,15 @@ from tidegate.domain.catalogue import REGIONS, Region
 from tidegate.domain.fabric import GATEWAY_ADDRESS, GATEWAY_PORT
 from tidegate.domain.names import make_id
 from tidegate.domain.refusals import NotFound
-from tidegate.domain.services import ANYONE, EndpointService, decide_visible, service_domain, service_name
+from tidegate.domain.services import (
+    ANYONE,
+    EndpointService,
+    decide_visible,
+    require_same_region,
+    require_visible,
+    service_domain,
+    service_name,
+)
 from tidegate.operations.context import Caller, Context, change
 from tidegate.store.store import Transaction
 
@@ -43,6 +51,12 @@ def find_visible_services(
     return [service for service in found if decide_visible(service, caller.account_id)]
 
 
+def verify_service(context: Context, caller: Caller, *, region_id: str, name: str) -> EndpointService:
+    """Could an endpoint in this region connect to it?  Raises ServiceUnknown, CrossRegion: as its creation would."""
+    with context.store.read() as tx:
+        return require_connectable(tx, caller, name, region_id)
+
+
 def find_service_id(context: Context, name: str) -> str | None:
     """For filters on the caller's own endpoints, which may have outlived their place on the service's whitelist."""
     with context.store.read() as tx:
@@ -55,6 +69,14 @@ def require_service(tx: Transaction, caller: Caller, service_id: str) -> Endpoin
     service = tx.services.get(service_id)
     if service is None or service.account_id != caller.account_id or service.deleting:
         raise NotFound("service", service_id)
+    return service
+
+
+def require_connectable(tx: Transaction, caller: Caller, asked: str, region_id: str) -> EndpointService:
+    """The service with this name or id, if the caller may make an endpoint of it in this region."""
+    by_name = tx.services.find(name=asked)
+    service = require_visible(by_name[0] if by_name else tx.services.get(asked), asked, caller.account_id)
+    require_same_region(service, region_id)
     return service
 
 

@@ -62,6 +62,11 @@ class Rows(Generic[T]):
         query = _select(self._table, self._fields, tuple(equal), order=True, limited=True)
         return self._all(query, {**equal, _START: start, _LIMIT: limit})
 
+    def page_before(self, before: str, limit: int, **equal: Any) -> list[T]:
+        """The last ``limit`` rows whose (single) key comes before ``before``, ascending all the same."""
+        query = _select(self._table, self._fields, tuple(equal), before=True, limited=True)
+        return self._all(query, {**equal, _BEFORE: before, _LIMIT: limit})[::-1]
+
     def count(self, **equal: Any) -> int:
         assert None not in equal.values(), "NULL equals nothing"
         return int(self._connection.execute(_count(self._table, tuple(equal)), equal).scalar_one())
@@ -106,7 +111,7 @@ class Rows(Generic[T]):
 
 
 # Names of parameters that no column has.
-_AFTER, _START, _LIMIT = "after_", "start_", "limit_"
+_AFTER, _BEFORE, _START, _LIMIT = "after_", "before_", "start_", "limit_"
 _WITHIN = tuple(f"within_{number}" for number in range(VALUES_PER_QUERY))
 
 
@@ -124,6 +129,7 @@ def _select(
     *,
     within: tuple[str, int] | None = None,
     after: bool = False,
+    before: bool = False,
     order: bool = False,
     limited: bool = False,
 ) -> Select[Any]:
@@ -135,6 +141,9 @@ def _select(
     if after:
         (key,) = table.primary_key
         query = query.where(key > bindparam(_AFTER))
+    if before:
+        (key,) = table.primary_key
+        query = query.where(key < bindparam(_BEFORE)).order_by(key.desc())
     if order:
         query = query.order_by(*table.primary_key)
     if limited:
