@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from tidegate.console.words import N_, _
 from tidegate.domain import refusals as r
 from tidegate.domain.refusals import Refusal
 
 _SHOWN_LETTERS = 120
+_PLACES = frozenset({"region", "region_id", "service_region_id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ TABLE: Mapping[type[Refusal], str] = {
 }
 
 
-def describe_refusal(refusal: Refusal, form: Mapping[str | type[Refusal], str] | None = None) -> Problem:
+def describe_refusal(refusal: Refusal, form: Mapping[Any, str] | None = None) -> Problem:
     """The sentence.  ``form``: what is refused -> the form's field it is shown at.
 
     What is refused is the refusal's field, the kind of what was not found, or the refusal's type.
@@ -170,6 +172,8 @@ def describe_refusal(refusal: Refusal, form: Mapping[str | type[Refusal], str] |
     for name in ("kind", "by"):
         if name in facts:
             facts[name] = _(KINDS[facts[name]]) if facts[name] in KINDS else facts[name]
+    for name in _PLACES & facts.keys():
+        facts[name] = facts[name].removeprefix("alicloud-")  # pages call a region of Alibaba Cloud as the cloud does
     return Problem(text.format_map(facts), shown_at)
 
 

@@ -30,9 +30,7 @@ PRODUCTS: tuple[Product, ...] = (
         "/console/vpc",
         N_("VPC"),
         "/console/vpc/endpoints",
-        (
-            Link("/console/vpc/endpoints", N_("Endpoints")),
-        ),
+        (Link("/console/vpc/endpoints", N_("Endpoints")),),
     ),
 )
 """in the order of the header"""

@@ -61,9 +61,7 @@ class Load(Protocol[T]):
     def __call__(self, *, after: str, before: str, limit: int) -> tuple[list[T], int]: ...
 
 
-def take_cursor(
-    load: Load[T], query: Mapping[str, str], key: Callable[[T], str], size: int = PAGE_SIZE
-) -> Cursor[T]:
+def take_cursor(load: Load[T], query: Mapping[str, str], key: Callable[[T], str], size: int = PAGE_SIZE) -> Cursor[T]:
     """``query`` says ``after=<id>`` or ``before=<id>``, or neither for the first page."""
     before, after = query.get("before", ""), query.get("after", "")
     found, total = load(after="" if before else after, before=before, limit=size + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from starlette.responses import Response
 
@@ -43,7 +44,7 @@ def list_endpoints(visit: Visit, region: Region) -> Response:
     )
 
 
-def _filters(visit: Visit, asked: str) -> dict[str, str | None]:
+def _filters(visit: Visit, asked: str) -> dict[str, Any]:
     if asked.startswith("ep-"):
         return {"endpoint_id": asked}
     if asked.startswith("vpc-"):
@@ -94,6 +95,7 @@ def change_words(visit: Visit) -> Response:
 
 
 def _words_form(visit: Visit, name: str, description: str, refusal: Refusal | None = None) -> Response:
+    _endpoint(visit)
     return visit.render(
         "vpc/endpoint_words.html",
         status=422 if refusal else 200,
@@ -124,13 +126,18 @@ def add_zone(visit: Visit) -> Response:
 
 def _zone_form(visit: Visit, refusal: Refusal | None = None) -> Response:
     view = _endpoint(visit)
-    used = {zone.zone.zone_id for zone in endpoints.list_zones(visit.context, visit.alicloud, view.endpoint.endpoint_id)}
+    used = {
+        zone.zone.zone_id for zone in endpoints.list_zones(visit.context, visit.alicloud, view.endpoint.endpoint_id)
+    }
     mine = subnets.find_subnets(visit.context, visit.alicloud, vpc_id=view.endpoint.vpc_id)
     offered = set(view.service.zone_ids if view.service else ()) - used
     return visit.render(
         "vpc/endpoint_zone.html",
         status=422 if refusal else 200,
-        choices=[subnet_option(subnet) for subnet in mine if subnet.subnet.zone_id in offered],
+        groups=[
+            (zone_id, [subnet_option(view) for view in mine if view.subnet.zone_id == zone_id])
+            for zone_id in sorted(offered & {view.subnet.zone_id for view in mine})
+        ],
         vswitch=visit.form.get("vswitch"),
         address=visit.form.get("address"),
         back=ROOT + _path(visit),
@@ -141,7 +148,7 @@ def _zone_form(visit: Visit, refusal: Refusal | None = None) -> Response:
 def subnet_option(view: SubnetView) -> tuple[str, str]:
     subnet = view.subnet
     free = _("{count} free addresses").format(count=view.free_addresses)
-    return subnet.subnet_id, f"{subnet.zone_id} · {subnet.name or subnet.subnet_id} · {subnet.cidr} · {free}"
+    return subnet.subnet_id, f"{subnet.name or subnet.subnet_id} · {subnet.cidr} · {free}"
 
 
 def ask_remove_zone(visit: Visit, refusal: Refusal | None = None) -> Response:
