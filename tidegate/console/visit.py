@@ -164,7 +164,14 @@ class Visit:
         refusal: Problem | None = None,
     ) -> Response:
         """Is this really wanted?  The answer is a POST to the same path.  ``back``: whole path of who says no."""
-        values: dict[str, Any] = {"title": title, "text": text, "button": button, "back": back, "tone": tone, "problem": refusal}
+        values: dict[str, Any] = {
+            "title": title,
+            "text": text,
+            "button": button,
+            "back": back,
+            "tone": tone,
+            "problem": refusal,
+        }
         return self.render("ask.html", status=422 if refusal else 200, small=True, **values)
 
     def redirect(self, path: str, message: str = "", *, level: str = "success") -> Response:
