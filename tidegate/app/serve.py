@@ -155,7 +155,14 @@ def _listener(
         registry=registry,
         readiness=readiness,
         fallback=build_console(
-            Parts(context, live, Cookies(settings.instance), registry, sessions_of=controller.sessions_of)
+            Parts(
+                context,
+                live,
+                Cookies(settings.instance),
+                registry,
+                sessions_of=controller.sessions_of,
+                ca_pem=ca.certificate_path.read_text(),
+            )
         ),
     )
     return Listener(application, host, int(port), build_ssl_context(*_serve_certificate(settings, ca)))

@@ -9,7 +9,6 @@ import typer
 from tidegate.cli.access import Access, open_access
 from tidegate.cli.calls import clusters, endpoints
 from tidegate.cli.clients import CliError, Json
-from tidegate.cli.connection_strings import HOST, build_strings
 from tidegate.cli.reports import (
     Format,
     Output,
@@ -24,6 +23,7 @@ from tidegate.cli.reports import (
     show_password_once,
     wait_until,
 )
+from tidegate.domain.connection_strings import HOST, Target, build_strings
 
 app = typer.Typer(
     help="TiDB clusters: create, list, show, password, connect, delete.",
@@ -112,7 +112,7 @@ def connect(
     found = clusters.find_cluster(access.tidbcloud, cluster)
     service, zones, region = clusters.private_service(found)
     host = choose_host(access, service, endpoint)
-    strings = build_strings(f"{found['userPrefix']}.root", host, found["endpoints"]["private"]["port"])
+    strings = build_strings(Target(f"{found['userPrefix']}.root", host, found["endpoints"]["private"]["port"]))
     if connect_with is not None and connect_with not in strings:
         raise CliError(f"There is no entry {connect_with!r}. There are: {', '.join(strings)}.")
     if connect_with is not None:

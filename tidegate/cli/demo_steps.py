@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from tidegate.cli.calls import clusters, endpoints, networks
 from tidegate.cli.clients import CliError, Json
-from tidegate.cli.connection_strings import build_strings
 from tidegate.cli.demo_stage import Stage
 from tidegate.cli.reports import make_password
+from tidegate.domain.connection_strings import Target, build_strings
 
 REGION = networks.DEFAULT_REGION
 
@@ -92,7 +92,7 @@ def connect_program(stage: Stage, orders: Orders, place: Place) -> None:
     """Step 3: the connection string, and a program inside the VPC that uses the endpoint's domain name."""
     stage.heading("step3")
     domain = place.endpoint["EndpointDomain"]
-    stage.fact("string", build_strings(orders.user, domain)["General > Connection String"])
+    stage.fact("string", build_strings(Target(orders.user, domain))["General > Connection String"])
     with stage.step("rows", name=place.name) as facts:
         answer = stage.probe(place.vpc["VpcId"], task="rows", host=domain, user=orders.user, password=orders.password)
         stage.findings.rows = answer["rows"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import string
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from tidegate.cli.clients import CliError
+from tidegate.domain import names
 
 T = TypeVar("T")
 
@@ -35,7 +35,6 @@ Output = Annotated[Format, typer.Option("-o", "--output", help="table for people
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="read the password from stdin, one line")]
 
 PASSWORD_VARIABLE = "TIDEGATE_CLUSTER_PASSWORD"  # noqa: S105 - a variable's name
-PASSWORD_LENGTH = 16
 POLL_S = 0.02
 
 out = Console(highlight=False, soft_wrap=True)
@@ -121,13 +120,7 @@ def choose_password(from_stdin: bool, prompt: str = "") -> tuple[str, bool]:
 
 
 def make_password() -> str:
-    """16 letters with upper, lower, digits and specials, as the cloud's dialog makes them; none that a URL minds."""
-    kinds = (string.ascii_uppercase, string.ascii_lowercase, string.digits, "-_.~")
-    while True:
-        password = "".join(secrets.choice("".join(kinds)) for _ in range(PASSWORD_LENGTH))
-        # Not first a dash: a pasted "-p..." would be read as an option.
-        if password[0].isalnum() and all(any(letter in kind for letter in password) for kind in kinds):
-            return password
+    return names.make_password(lambda alphabet, length: "".join(secrets.choice(alphabet) for _ in range(length)))
 
 
 def show_password_once(password: str) -> None:

@@ -38,7 +38,7 @@ Say room ``vpc``, resource ``endpoints``:
    ``problem``, ``live_part``).  Every form with ``method="post"`` carries ``{{ ui.token(visit) }}``.  No inline script,
    no ``style=``, no ``on...=``: the Content-Security-Policy forbids them.  ``static/app.js`` knows ``data-copy``,
    ``data-copy-from``, ``data-open``, ``data-close``, ``data-submit``; a ``<dialog>`` that htmx puts into
-   ``#dialog-place`` opens by itself.  Widths and colours are classes in ``static/app.css``.
+   ``#dialog_place`` opens by itself.  Widths and colours are classes in ``static/app.css``.
 4. **Live part**: pass ``watch=[(kind, id), ...]`` (id ``""``: any of the kind; kinds are ``store/changes.py``'s) and
    put the part into a block of its own, whose one element carries the block's name::
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tidegate.console import account
-from tidegate.console.tidbcloud import clusters
+from tidegate.console.tidbcloud import clusters, connect, networking, sql_users
 from tidegate.console.visit import Page
 from tidegate.console.vpc import endpoint_form, endpoints
 
@@ -12,4 +12,7 @@ PAGES: tuple[Page, ...] = (
     *clusters.PAGES,
     *endpoint_form.PAGES,
     *endpoints.PAGES,
+    *connect.PAGES,
+    *networking.PAGES,
+    *sql_users.PAGES,
 )

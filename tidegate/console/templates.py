@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2.nodes import Const, Extends
 from markupsafe import Markup
 
 from tidegate.console import words
@@ -35,10 +37,36 @@ def build_environment() -> Environment:
         "languages": words.LANGUAGES,
         "products": PRODUCTS,
     }
-    made.filters |= {"when": show_time, "sentence": show_sentence, "number": show_number, "code_html": show_code}
+    made.filters |= {
+        "when": show_time,
+        "sentence": show_sentence,
+        "number": show_number,
+        "code_html": show_code,
+        "pair": lambda text: (text, text),
+    }
     made.globals["ui"] = made.get_template("ui.html").module
     made.globals["cloud"] = made.get_template("vpc/pieces.html").module
     return made
+
+
+def render_template(name: str, block: str, values: dict[str, Any]) -> str:
+    """The whole, or only its block of that name if it or one that it extends has one."""
+    for template in _with_parents(name) if block else ():
+        if block in template.blocks:
+            return "".join(template.blocks[block](template.new_context(values)))
+    return build_environment().get_template(name).render(values)
+
+
+@cache
+def _with_parents(name: str) -> list[Template]:
+    made = build_environment()
+    assert made.loader is not None
+    found = [made.get_template(name)]
+    source = made.loader.get_source(made, name)[0]
+    for tag in made.parse(source).find_all(Extends):
+        assert isinstance(tag.template, Const)
+        found += _with_parents(tag.template.value)
+    return found
 
 
 def show_time(moment: datetime) -> Markup:

@@ -17,7 +17,7 @@ from tidegate.console.errors import Problem
 from tidegate.console.forms import Form
 from tidegate.console.guard import Cookies, Throttle, form_token
 from tidegate.console.live import Live
-from tidegate.console.templates import build_environment
+from tidegate.console.templates import render_template
 from tidegate.console.words import language
 from tidegate.domain.users import User
 from tidegate.operations.context import Caller, Context
@@ -33,15 +33,19 @@ def _nothing_known(cluster_id: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the consoles are built from.  ``sessions_of(cluster_id)``: open sessions now, None while nobody knows."""
+    """What the consoles are built from.  ``sessions_of(cluster_id)``: open sessions now, None while nobody knows.
+
+    ``ca_pem``: the certificate that vouches for this installation's endpoints.
+    """
 
     context: Context
     live: Live
     cookies: Cookies
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     throttle: Throttle = field(default_factory=Throttle)
-    tidb_version: str = ""
+    tidb_version: str = "v8.5.4"
     sessions_of: Callable[[str], int | None] = _nothing_known
+    ca_pem: str = ""
 
 
 class Visit:
@@ -84,12 +88,12 @@ class Visit:
     @property
     def tidbcloud(self) -> Caller:
         """For operations on clusters: the user's TiDB Cloud organization."""
-        return Caller(self.user.tidbcloud_account_id, key_id=f"console-{self.user.name}")
+        return Caller(self.user.tidbcloud_account_id, user_name=self.user.name)
 
     @property
     def alicloud(self) -> Caller:
         """For operations on networks and endpoints: the user's Alibaba Cloud account."""
-        return Caller(self.user.alicloud_account_id, key_id=f"console-{self.user.name}")
+        return Caller(self.user.alicloud_account_id, user_name=self.user.name)
 
     @property
     def params(self) -> Mapping[str, str]:
@@ -144,14 +148,9 @@ class Visit:
 
     def render(self, template: str, *, status: int = 200, watch: Iterable[Change] = (), **values: Any) -> Response:
         """The page; or, when htmx asks for one of its blocks by name, that block alone."""
-        found = build_environment().get_template(template)
         values |= {"visit": self, "watch": list(watch)}
-        wanted = self.request.headers.get("hx-target", "") if self.fragment else ""
-        if wanted in found.blocks:
-            text = "".join(found.blocks[wanted](found.new_context(values)))
-        else:
-            text = found.render(values)
-        return self._finish(HTMLResponse(text, status))
+        block = self.request.headers.get("hx-target", "") if self.fragment else ""
+        return self._finish(HTMLResponse(render_template(template, block, values), status))
 
     def ask(
         self,

@@ -35,6 +35,19 @@ def make_cluster_id(draw: Draw) -> str:
     return "1" + draw("01234567", 1) + draw("0123456789", 18)
 
 
+PASSWORD_LENGTH = 16
+_PASSWORD_KINDS = ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789", "-_.~")
+
+
+def make_password(draw: Draw) -> str:
+    """16 letters with upper, lower, digits and specials, as the cloud's dialog makes them; none that a URL minds."""
+    while True:
+        password = draw("".join(_PASSWORD_KINDS), PASSWORD_LENGTH)
+        # Not first a dash: a pasted "-p..." would be read as an option.
+        if password[0].isalnum() and all(any(letter in kind for letter in password) for kind in _PASSWORD_KINDS):
+            return password
+
+
 _ALI_NAME = re.compile(r"[A-Za-z\u4e00-\u9fff][A-Za-z0-9\u4e00-\u9fff_.:\-]{1,127}")
 _CLUSTER_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]{2,62}[A-Za-z0-9]")
 

@@ -31,6 +31,11 @@ class Outcome:
     retry_s: float | None = None
 
 
+def decide_failed(status: Status | None, generation: int) -> bool:
+    """Has this very generation been tried, and failed?"""
+    return status is not None and status.observed_generation >= generation and status.phase == "failed"
+
+
 def decide_settled(status: Status | None, generation: int) -> bool:
     """Has the controller answered this very generation with success?"""
     return status is not None and status.observed_generation >= generation and status.phase == "ready"

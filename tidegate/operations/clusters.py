@@ -43,6 +43,13 @@ class ClusterView:
     def state(self) -> ClusterState:
         return decide_cluster_state(self.cluster)
 
+    @property
+    def public_address(self) -> tuple[str, int]:
+        """Host and port are this installation's own, once it listens for the region; before that, the cloud's names."""
+        if self.listener is not None:
+            return self.listener.host, self.listener.port
+        return rules.public_host(self.cluster.region), rules.DEFAULT_PORT
+
 
 @dataclass(frozen=True, slots=True)
 class NewCluster:
@@ -89,7 +96,7 @@ def _create(context: Context, work: Work, caller: Caller, new: NewCluster) -> Cl
         prefix=make_prefix(context.draw),
         plan=plan,
         address=cluster_address(work.tx, new.region_id),
-        created_by=f"apikey-{caller.key_id}",
+        created_by=caller.user_name or f"apikey-{caller.key_id}",
         created_at=work.now,
         updated_at=work.now,
         root_password_hash=decide_password_hash(new.root_password),

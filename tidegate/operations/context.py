@@ -52,7 +52,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks.  ``token`` makes a write idempotent; ``digest`` is the SHA-256 of the call's other parameters."""
+    """Who asks: a key, or a user of the consoles.  ``token`` makes a write idempotent; ``digest`` is the SHA-256 of the call's other parameters."""
 
     account_id: str
     token: str = ""
@@ -60,6 +60,7 @@ class Caller:
     digest: str = ""
     dry_run: bool = False
     key_id: str = ""
+    user_name: str = ""
 
 
 class DoneBefore(Exception):  # noqa: N818 - no error: the call's answer is its first answer

@@ -10,7 +10,6 @@ from tidegate.cli.calls.clusters import private_service
 from tidegate.cli.calls.endpoints import region_of_service
 from tidegate.cli.calls.networks import plan_subnets
 from tidegate.cli.clients import CliError
-from tidegate.cli.connection_strings import HOST, build_strings
 from tidegate.cli.endpoint import refuse_service
 from tidegate.cli.reports import PASSWORD_VARIABLE, choose_password, make_password
 from tidegate.cli.status import choose_rows, is_wrong, summarize
@@ -75,15 +74,6 @@ def test_made_passwords() -> None:
 def test_a_given_password_is_not_shown_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PASSWORD_VARIABLE, "from the environment")
     assert choose_password(from_stdin=False) == ("from the environment", False)
-
-
-def test_strings_hold_what_the_user_must_not_type() -> None:
-    """No TLS options: the cloud's private templates have none."""
-    strings = build_strings("3p.root", "ep-1.x", 4000, "p@ss/word")
-    assert strings["General > Connection String"] == "mysql://3p.root:p%40ss%2Fword@ep-1.x:4000/test"
-    assert strings["MySQL CLI"] == "mysql --comments -u '3p.root' -h ep-1.x -P 4000 -D 'test' -p'p@ss/word'"
-    assert "ssl" not in "".join(strings.values()).lower()
-    assert HOST in build_strings("3p.root")["General > Connection String"]
 
 
 def test_the_vpcs_resolver_is_the_only_one() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tidegate.api.tidbcloud.regions import build_region
 from tidegate.api.tidbcloud.wire import Json, build_time
-from tidegate.domain.clusters import DEFAULT_PORT, Cluster, private_host, public_host
+from tidegate.domain.clusters import Cluster, private_host
 from tidegate.operations.clusters import ClusterView
 
 ORGANIZATION_LABEL = "tidb.cloud/organization"
@@ -77,11 +77,10 @@ def _capacity(cluster: Cluster) -> Json:
 
 
 def build_public_endpoint(view: ClusterView) -> Json:
-    """Host and port are this installation's own, once it listens for the region; before that, the cloud's names."""
-    cluster, listener = view.cluster, view.listener
+    cluster, (host, port) = view.cluster, view.public_address
     return {
-        "host": listener.host if listener else public_host(cluster.region),
-        "port": listener.port if listener else DEFAULT_PORT,
+        "host": host,
+        "port": port,
         "disabled": not cluster.public_open,
         "authorizedNetworks": [
             {"startIpAddress": start, "endIpAddress": end, "displayName": name}

@@ -74,14 +74,22 @@ document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-open]");
   if (opener) document.getElementById(opener.dataset.open).showModal();
   const closer = event.target.closest("[data-close]");
-  if (closer) closer.closest("dialog").close();
+  const closed = closer && closer.closest("dialog");
+  if (closed) {
+    event.preventDefault();
+    closed.close();
+  }
+  // data-fill="text" data-into="names of fields": a value at hand is put in
+  const filler = event.target.closest("[data-fill]");
+  if (filler) filler.dataset.into.split(" ").forEach((name) => { filler.form.elements[name].value = filler.dataset.fill; });
 });
 function openFetched() {
-  const dialog = document.querySelector("#dialog-place dialog:not([open])");
+  const dialog = document.querySelector("#dialog_place dialog:not([open]), dialog[data-show]:not([open])");
   if (!dialog) return;
+  dialog.removeAttribute("data-show");
   dialog.showModal();
   // What it showed once, such as a password, is gone with it.
-  dialog.addEventListener("close", () => dialog.remove(), { once: true });
+  if (dialog.closest("#dialog_place")) dialog.addEventListener("close", () => dialog.remove(), { once: true });
 }
 document.addEventListener("htmx:afterSwap", openFetched);
 document.addEventListener("DOMContentLoaded", openFetched);
