@@ -37,8 +37,10 @@ Say room ``vpc``, resource ``endpoints``:
    ``copy``, ``code``, ``field``, ``select``, ``choices``, ``table``, ``confirm``, ``pager``, ``facts``, ``alert``,
    ``problem``, ``live_part``).  Every form with ``method="post"`` carries ``{{ ui.token(visit) }}``.  No inline script,
    no ``style=``, no ``on...=``: the Content-Security-Policy forbids them.  ``static/app.js`` knows ``data-copy``,
-   ``data-copy-from``, ``data-open``, ``data-close``, ``data-submit``; a ``<dialog>`` that htmx puts into
-   ``#dialog_place`` opens by itself.  Widths and colours are classes in ``static/app.css``.
+   ``data-copy-from``, ``data-open``, ``data-close``, ``data-submit``, ``data-fill``; a ``<dialog>`` that htmx puts into
+   ``#dialog_place`` (``hx-get`` with ``hx-target="#dialog_place"``), or one with ``data-show``, opens by itself.
+   htmx's attributes are not inherited: each element says all of its own.  Widths and colours are classes in
+   ``static/app.css``.
 4. **Live part**: pass ``watch=[(kind, id), ...]`` (id ``""``: any of the kind; kinds are ``store/changes.py``'s) and
    put the part into a block of its own, whose one element carries the block's name::
 
@@ -49,7 +51,9 @@ Say room ``vpc``, resource ``endpoints``:
    Keep forms and dialogs outside, or a change would empty what somebody is typing.
 5. **Words**: English in the source, ``_("...")`` or ``{% trans %}``.  ``python tools/update_catalogues.py`` adds what
    is new to ``catalogues/zh/<room>.po`` (the room of the file it stands in), and you fill in ``msgstr``.  A test fails
-   while anything is missing.  What is to be translated later, as in tables, is marked ``N_("...")``.
-   ``{{ text|sentence }}`` translates the controller's one-sentence outcomes (``reasons.py``).
+   while anything is missing.  In templates what ``_`` gives is HTML already: values go in as ``_("%(x)s ...", x=x)``,
+   which escapes them, and no message holds ``<``.  In Python it is text: ``_("{x} ...").format(x=x)``.  What is to be
+   translated later, as in tables, is marked ``N_("...")``.  ``{{ text|sentence }}`` translates the controller's
+   one-sentence outcomes (``reasons.py``).
 6. **Test**: ``tests/unit/console/``, with the fixtures ``console`` (a logged-in browser over ASGI) and ``world``.
 """

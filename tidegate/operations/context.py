@@ -52,7 +52,10 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: a key, or a user of the consoles.  ``token`` makes a write idempotent; ``digest`` is the SHA-256 of the call's other parameters."""
+    """Who asks: a key, or a user of the consoles.
+
+    ``token`` makes a write idempotent; ``digest`` is the SHA-256 of the call's other parameters.
+    """
 
     account_id: str
     token: str = ""

@@ -12,7 +12,7 @@ from tidegate.console.errors import Problem, describe_refusal
 from tidegate.console.forms import Form
 from tidegate.console.paging import take_slice
 from tidegate.console.tidbcloud.regions import PROVIDERS, list_regions, provider_name, region_name
-from tidegate.console.tidbcloud.states import show_cluster_state, show_connection
+from tidegate.console.tidbcloud.states import show_cluster_state, show_connection, show_version
 from tidegate.console.visit import Page, Visit
 from tidegate.console.words import _
 from tidegate.domain.clusters import ClusterChange
@@ -28,9 +28,10 @@ _FIELDS = {
     "autoScaling": "min_rcu",
     "spendingLimit": "limit",
 }
-_PAGE = {
+_PAGE: Mapping[str, Any] = {
     "state_of": show_cluster_state,
     "connection_of": show_connection,
+    "version_of": show_version,
     "region_name": region_name,
     "provider_name": provider_name,
 }

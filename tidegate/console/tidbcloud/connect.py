@@ -34,11 +34,12 @@ from tidegate.operations.endpoints import EndpointView
 
 PUBLIC, PRIVATE = "public", "private"
 _DATABASE_LETTERS = 64
+_DEBIAN = f"sudo cp {DOWNLOADED_CA} /usr/local/share/ca-certificates/tidegate.crt && sudo update-ca-certificates"
 INSTALL_CA = {
     "macOS": f"sudo security add-trusted-cert -d -k /Library/Keychains/System.keychain {DOWNLOADED_CA}",
-    "Debian/Ubuntu/Arch": f"sudo cp {DOWNLOADED_CA} /usr/local/share/ca-certificates/tidegate.crt && sudo update-ca-certificates",
+    "Debian/Ubuntu/Arch": _DEBIAN,
     "CentOS/RedHat/Fedora": f"sudo cp {DOWNLOADED_CA} /etc/pki/ca-trust/source/anchors/ && sudo update-ca-trust",
-    "Alpine": f"sudo cp {DOWNLOADED_CA} /usr/local/share/ca-certificates/tidegate.crt && sudo update-ca-certificates",
+    "Alpine": _DEBIAN,
     "OpenSUSE": f"sudo cp {DOWNLOADED_CA} /etc/pki/trust/anchors/ && sudo update-ca-certificates",
 }
 """how each system comes to trust the downloaded CA; on the others its file is named in the string"""

@@ -36,6 +36,11 @@ def show_cluster_state(view: ClusterView) -> Shown:
     return _(word), tone
 
 
+def show_version(view: ClusterView) -> str:
+    """As the cloud writes it; the server tells its own with MySQL's version before it."""
+    return view.cluster.version.rpartition("TiDB-")[2] or "–"
+
+
 def show_connection(state: ConnectionState) -> Shown:
     word, tone = _CONNECTION[state]
     return _(word), tone
