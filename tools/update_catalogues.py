@@ -3,8 +3,8 @@
 python tools/update_catalogues.py            adds what is new (with an empty msgstr), drops what is gone
 python tools/update_catalogues.py --check    exits 1 and names what is missing, untranslated or stale (a test runs it)
 
-A message belongs to the first room that has it: ``base`` (whatever is in no room), then the others by name.  A room is
-a folder of ``tidegate/console`` or of ``templates``; its words are in ``catalogues/<language>/<room>.po``.
+A room is a folder of ``tidegate/console`` or of ``templates``; its words are in ``catalogues/<language>/<room>.po``.  What
+is in no room is ``base``'s, and what ``base`` has is nobody else's.  Two rooms that have one word translate it alike.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def collect() -> dict[str, list[Any]]:
-    """Room -> its message ids (a pair where there is a plural), each in one room only."""
+    """Room -> its message ids (a pair where there is a plural), without what base has."""
     found: dict[str, set[Any]] = {}
     for path in sorted([*CONSOLE.rglob("*.py"), *CONSOLE.rglob("templates/**/*.html")]):
         method = babel_extract if path.suffix == ".html" else "python"
@@ -51,12 +51,9 @@ def collect() -> dict[str, list[Any]]:
             for _line, message, _comments, _context in extract(method, file, KEYWORDS, (), JINJA):
                 if message:
                     found.setdefault(room_of(path), set()).add(message)
-    taken: set[Any] = set()
-    rooms: dict[str, list[Any]] = {}
-    for room in sorted(found, key=lambda name: (name != "base", name)):
-        rooms[room] = sorted(found[room] - taken, key=str)
-        taken |= found[room]
-    return rooms
+    base = found.get("base", set())
+    rooms = {room: sorted(words - base, key=str) for room, words in found.items() if room != "base"}
+    return {"base": sorted(base, key=str), **dict(sorted(rooms.items()))}
 
 
 def room_of(path: Path) -> str:
@@ -78,7 +75,8 @@ def update(language: str, room: str, messages: list[Any]) -> None:
 
     A message that changed rooms takes its translation along.
     """
-    known = {m.id: m for path in (CATALOGUES / language).glob("*.po") for m in load(language, path.stem) if m.id}
+    files = [*(CATALOGUES / language).glob("*.po"), CATALOGUES / language / f"{room}.po"]  # its own word comes last
+    known = {m.id: m for path in files for m in load(language, path.stem) if m.id and m.string}
     made = Catalog(locale=language, fuzzy=False)
     for message in messages:
         made.add(message, known[message].string if message in known else "")
@@ -92,6 +90,7 @@ def list_problems() -> list[str]:
     """One line each; empty when every word of every page is there in every language."""
     problems = []
     for language in LANGUAGES:
+        problems += list_differences(language)
         for room, messages in collect().items():
             known = {message.id: message for message in load(language, room) if message.id}
             name = f"{language}/{room}.po"
@@ -99,6 +98,16 @@ def list_problems() -> list[str]:
             problems += [f"{name}: stale: {m!r}" for m in known if m not in messages]
             problems += [f"{name}: {why}: {m!r}" for m in known if (why := judge(known[m]))]
     return problems
+
+
+def list_differences(language: str) -> list[str]:
+    """A reader wonders when one thing has two names."""
+    seen: dict[Any, dict[str, str]] = {}
+    for path in sorted((CATALOGUES / language).glob("*.po")):
+        for message in load(language, path.stem):
+            if message.id:
+                seen.setdefault(message.id, {})[str(message.string)] = path.stem
+    return [f"{language}: differs: {message!r} in {texts}" for message, texts in seen.items() if len(texts) > 1]
 
 
 def judge(message: Any) -> str:

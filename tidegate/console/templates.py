@@ -64,8 +64,8 @@ def _with_parents(name: str) -> list[Template]:
     found = [made.get_template(name)]
     source = made.loader.get_source(made, name)[0]
     for tag in made.parse(source).find_all(Extends):
-        assert isinstance(tag.template, Const)
-        found += _with_parents(tag.template.value)
+        if isinstance(tag.template, Const):  # else it is chosen while it is rendered, and can be rendered whole only
+            found += _with_parents(tag.template.value)
     return found
 
 

@@ -70,9 +70,9 @@ def test_essential_with_its_capacity(world: World, console: Browser) -> None:
     ("change", "text", "field"),
     [
         ({"name": "x"}, "4 to 64 letters", "name"),
-        ({"limit": "ten"}, "missing", "limit"),
+        ({"limit": "ten"}, "This is required", "limit"),
         ({"plan": "ESSENTIAL", "min_rcu": "9000", "max_rcu": "3000"}, "RCUs go from", "min_rcu"),
-        ({"plan": "ESSENTIAL", "min_rcu": "", "max_rcu": "3000"}, "missing", "min_rcu"),
+        ({"plan": "ESSENTIAL", "min_rcu": "", "max_rcu": "3000"}, "This is required", "min_rcu"),
     ],
 )
 def test_refusals_are_shown_at_their_field(console: Browser, change: dict[str, str], text: str, field: str) -> None:
