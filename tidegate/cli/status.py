@@ -12,7 +12,7 @@ from tidegate import installation
 from tidegate.cli.access import open_operator
 from tidegate.cli.clients import CliError, Json
 from tidegate.cli.reports import Format, Output, out, print_json
-from tidegate.settings import load_settings
+from tidegate.settings import Settings, load_settings
 
 ORDER = {"failed": 0, "working": 1, "ready": 2}
 STYLES = {"failed": "not bold red", "working": "not bold yellow", "ready": "not bold green"}
@@ -36,7 +36,7 @@ def status(
     running = installation.describe(settings)
     if running is None:
         raise CliError(f"Tidegate is not running (home: {settings.home}). Start it: tidegate up.")
-    report = open_operator(settings).get("/status")
+    report = look(settings)
     report["address"], report["processes"] = running.http, running.pids
     if output is Format.JSON:
         print_json(report)
@@ -47,8 +47,17 @@ def status(
         raise typer.Exit(1)
 
 
+def look(settings: Settings) -> Json:
+    """The operator's report, and who stands still.  Raises :class:`CliError` when that is ``serve`` itself."""
+    stopped = installation.explain_stopped(settings)
+    if "serve" in stopped:
+        raise CliError(" ".join(stopped.values()))
+    return open_operator(settings).get("/status") | {"stopped": stopped}
+
+
 def is_wrong(report: Json) -> bool:
-    return not report["agent"]["connected"] or bool(report["agent"]["errors"]) or report["phases"]["failed"] > 0
+    agent = report["agent"]
+    return not agent["connected"] or bool(agent["errors"] or report["stopped"]) or report["phases"]["failed"] > 0
 
 
 def summarize(report: Json) -> str:
@@ -57,6 +66,8 @@ def summarize(report: Json) -> str:
     total = sum(phases.values())
     if not report["agent"]["connected"]:
         return f"The agent is not connected: {report['agent']['reason']}"
+    if report["stopped"]:
+        return f"Not well: {', '.join(report['stopped'])} stands still."
     if is_wrong(report):
         parts = f", {len(report['agent']['errors'])} parts of the host" if report["agent"]["errors"] else ""
         return f"Not well: {phases['failed']} of {total} resources failed{parts}."
@@ -74,6 +85,8 @@ def choose_rows(resources: Sequence[Json], everything: bool) -> list[Json]:
 def render(report: Json, everything: bool = False) -> Text:
     """For ``status`` once, and for ``up`` again and again: the summary, then one line per resource."""
     text = Text(summarize(report), style="bold red" if is_wrong(report) else "bold green")
+    for sentence in report["stopped"].values():
+        text.append(f"\n{sentence}", style="red")
     for part, sentence in sorted(report["agent"]["errors"].items()):
         text.append(f"\nhost: {part}: {sentence}", style="red")
     rows = choose_rows(report["resources"], everything)

@@ -95,7 +95,12 @@ def test_the_vpcs_resolver_is_the_only_one() -> None:
 
 def report(failed: int = 0, working: int = 0, connected: bool = True, **errors: str) -> dict[str, Any]:
     agent = {"connected": connected, "reason": "it is gone", "errors": errors}
-    return {"agent": agent, "phases": {"ready": 2, "working": working, "failed": failed}, "resources": []}
+    return {
+        "agent": agent,
+        "phases": {"ready": 2, "working": working, "failed": failed},
+        "resources": [],
+        "stopped": {},
+    }
 
 
 @pytest.mark.parametrize(
