@@ -34,6 +34,7 @@ from tidegate.agent.processes import (
     write_record,
 )
 from tidegate.agent.world import holder_pid, stop_world
+from tidegate.log_files import rotate_if_full
 from tidegate.settings import Settings
 
 START_LIMIT_S = 30.0
@@ -174,6 +175,7 @@ def load_environment(settings: Settings) -> dict[str, str]:
 
 
 def _spawn(settings: Settings, service: str) -> None:
+    rotate_if_full(_log(settings, service))
     with _log(settings, service).open("ab") as output:
         process = subprocess.Popen(
             _command(service),

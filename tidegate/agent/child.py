@@ -22,6 +22,7 @@ import structlog
 from tidegate.agent.channel import ChannelError, ConfigClient
 from tidegate.agent.config import HostConfig, HostStatus
 from tidegate.agent.processes import explain_silence, find_processes, is_stopped, read_record, write_record
+from tidegate.log_files import rotate_if_full
 
 log = structlog.get_logger("agent")
 
@@ -148,6 +149,7 @@ class Child:
 
     def _spawn(self) -> int:
         self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        rotate_if_full(self._log_path)
         with self._log_path.open("ab") as output:
             self._process = subprocess.Popen(
                 self._argv,

@@ -23,9 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(
-    everything: Annotated[
-        bool, typer.Option("--all", help="also the regions' services, which are always there")
-    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="also each region's own service, used or not")] = False,
     output: Output = Format.TABLE,
 ) -> None:
     """Say what runs, and of each resource in one sentence what is wrong and why.
@@ -77,9 +75,22 @@ def summarize(report: Json) -> str:
 
 
 def choose_rows(resources: Sequence[Json], everything: bool) -> list[Json]:
-    """What is wrong first.  Services that are ready say nothing new: left out unless asked for."""
-    shown = [r for r in resources if everything or r["kind"] != "service" or r["phase"] != "ready"]
-    return sorted(shown, key=lambda r: (ORDER.get(r["phase"], 0), r["kind"], r["name"], r["id"]))
+    """What is wrong first.  The regions' own services that no endpoint uses are one row, unless asked for each."""
+    idle = [r for r in resources if not everything and is_idle_service(r)]
+    shown = [r for r in resources if not any(r is other for other in idle)]
+    rows = sorted(shown, key=lambda r: (ORDER.get(r["phase"], 0), r["kind"], r["name"], r["id"]))
+    return [*rows, group_services(idle)] if idle else rows
+
+
+def is_idle_service(row: Json) -> bool:
+    return row["kind"] == "service" and (row["state"], row["phase"], row["endpoints"]) == ("offered", "ready", 0)
+
+
+def group_services(idle: Sequence[Json]) -> Json:
+    """One row for all of them."""
+    reason = "Each region offers one, and no endpoint uses these. See each: tidegate status --all."
+    name = f"of {len(idle)} regions"
+    return {"kind": "service", "id": "", "name": name, "state": "offered", "phase": "ready", "reason": reason}
 
 
 def render(report: Json, everything: bool = False) -> Text:
@@ -94,8 +105,14 @@ def render(report: Json, everything: bool = False) -> Text:
     for row in rows:
         padded = "  ".join(f"{cell:<{width}}" for cell, width in zip(_cells(row), widths, strict=True))
         text.append(f"\n{padded}  ", style=STYLES[row["phase"]])
-        text.append(row["reason"], style="not bold default")
+        text.append(row["reason"] + count_uses(row), style="not bold default")
     return text
+
+
+def count_uses(row: Json) -> str:
+    """Of a service that is used: by how many."""
+    uses = row.get("endpoints", 0)
+    return f" Used by {uses} endpoint{'s' if uses > 1 else ''}." if uses else ""
 
 
 def _cells(row: Json) -> tuple[str, str, str]:
