@@ -7,6 +7,7 @@ Example::
 
     scripts/setup                 what `tidegate` needs
     scripts/setup --tests --tidb  what the tests need, and a TiDB server
+    scripts/setup --clients       the Go and Node SDKs that tests/clients drives
     scripts/setup --bench         what scripts/bench api measures itself against
 """
 
@@ -41,6 +42,7 @@ TESTS = {
     "mariadb": "mariadb-client-core",
     "runuser": "util-linux",
 }
+CLIENTS = {"node": "nodejs", "npm": "npm"}
 """program -> the package that has it, on Debian 12 and Ubuntu 24.04 alike"""
 EXTRAS = {
     "chromium": "chromium",
@@ -62,13 +64,15 @@ def main() -> int:
     """Everything in order; 1 with one sentence when something cannot be had."""
     options = parse_arguments()
     try:
-        provide_packages(missing_packages(options.tests))
+        provide_packages(missing_packages(options.tests, options.clients))
         if options.tests:
             provide_extras(missing_extras())
         # One at a time: scripts/demo and scripts/test may be started together in one checkout.
         with Path(__file__).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            provide_environment(requirements_file(options.tests))
+            provide_environment(requirements_file(options.tests or options.clients))
+            if options.clients:
+                provide_clients()
             if options.bench:
                 provide_bench()
     except SetupError as error:
@@ -83,6 +87,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--tests", action="store_true", help="also what the tests and scripts/check need")
     parser.add_argument("--tidb", action="store_true", help="also find a TiDB server, or build one (about 10 minutes)")
+    parser.add_argument("--clients", action="store_true", help="also the SDKs of other languages, for tests/clients")
     parser.add_argument("--bench", action="store_true", help="also the other server that scripts/bench api measures")
     return parser.parse_args()
 
@@ -94,8 +99,8 @@ def say(text: str) -> None:
 # -- system packages ---------------------------------------------------------------------------------------------
 
 
-def missing_packages(tests: bool) -> list[str]:
-    wanted = RUNTIME | (TESTS if tests else {})
+def missing_packages(tests: bool, clients: bool = False) -> list[str]:
+    wanted = RUNTIME | (TESTS if tests else {}) | (CLIENTS if clients else {})
     missing = {package for program, package in wanted.items() if shutil.which(program, path=PATH) is None}
     # Debian and Ubuntu ship python3 without the part that makes virtual environments.
     if not PYTHON.exists() and any(importlib.util.find_spec(part) is None for part in ("venv", "ensurepip")):
@@ -162,6 +167,14 @@ def provide_environment(requirements: Path) -> None:
     install_project()
     STAMP.write_text(wanted)
     say(f"ready in {time.monotonic() - started:.0f} s")
+
+
+def provide_clients() -> None:
+    """What each program is made of is pinned in its folder; without a Go that is new enough, one comes with pip."""
+    say("the clients in Go and Node (about a minute the first time)")
+    command = [str(PYTHON), "tests/clients/languages.py"]
+    if subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False).returncode != 0:
+        raise SetupError("the clients in other languages could not be made; the line above says why.")
 
 
 def provide_bench() -> None:

@@ -25,6 +25,7 @@ from types import FrameType
 
 from tidegate import installation
 from tidegate.agent.processes import process_start, read_record, write_record
+from tidegate.log_files import rotate_if_full
 from tidegate.settings import Settings, load_settings
 
 GUARD = 'read -r word || exec "$@"'
@@ -115,6 +116,7 @@ class _Guard:
 
     def __init__(self, settings: Settings) -> None:
         me = os.getpid()
+        rotate_if_full(settings.logs / "guard.log")
         with (settings.logs / "guard.log").open("ab") as output:
             self._process = subprocess.Popen(
                 ["sh", "-c", GUARD, "guard", sys.executable, "-m", "tidegate.front", str(me), str(process_start(me))],

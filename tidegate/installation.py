@@ -25,8 +25,16 @@ from pathlib import Path
 
 import httpx
 
-from tidegate.agent.processes import find_process, is_stopped, read_record, write_record
+from tidegate.agent.processes import (
+    explain_silence,
+    find_processes,
+    is_stopped,
+    process_start,
+    read_record,
+    write_record,
+)
 from tidegate.agent.world import holder_pid, stop_world
+from tidegate.log_files import rotate_if_full
 from tidegate.settings import Settings
 
 START_LIMIT_S = 30.0
@@ -34,6 +42,7 @@ STOP_LIMIT_S = 10.0
 LEAST_ROOM_BYTES = 4 << 20
 """for the store, its write-ahead log, keys and the first lines of each log; not for any cluster's data"""
 SERVICES = ("agent", "serve")
+STILL_S = 0.2
 CHILDREN = ("gateway-", "resolvers")
 """what the agent starts in this run folder, by the beginnings of their names"""
 Progress = Callable[[str], None]
@@ -125,6 +134,29 @@ def describe(settings: Settings) -> Installation | None:
     return Installation(address, settings.keys / "ca.pem", pids)
 
 
+def explain_stopped(settings: Settings) -> dict[str, str]:
+    """Our processes that stand still, by name, each with one sentence of what that means and the remedy."""
+    return {name: _explain(settings, name, pid) for name, pid in find_stopped(settings).items()}
+
+
+def _explain(settings: Settings, name: str, pid: int) -> str:
+    sentence = explain_silence(name, pid)
+    if name in SERVICES:
+        return f"{sentence[:-1]}; or replace it: tidegate up."
+    if read_record(settings.run / f"{name}.json") in (None, pid):
+        return sentence
+    return f"{sentence[:-1]}. Its successor takes new sessions; those that it holds wait for it."
+
+
+def find_stopped(settings: Settings) -> dict[str, int]:
+    """Our processes that stand still, by name.  Asks the kernel only: they could not answer."""
+    names = {record.stem for record in _records(settings, SERVICES + CHILDREN)}
+    found = {name: pid for name in names for pid in _processes(settings, name) if is_stopped(pid)}
+    if found:
+        time.sleep(STILL_S)  # whom a tracer holds for a moment only is not meant
+    return {name: pid for name, pid in sorted(found.items()) if is_stopped(pid)}
+
+
 def load_environment(settings: Settings) -> dict[str, str]:
     """What points existing clients here.  Raises :class:`InstallationError` while nothing runs."""
     running = describe(settings)
@@ -143,6 +175,7 @@ def load_environment(settings: Settings) -> dict[str, str]:
 
 
 def _spawn(settings: Settings, service: str) -> None:
+    rotate_if_full(_log(settings, service))
     with _log(settings, service).open("ab") as output:
         process = subprocess.Popen(
             _command(service),
@@ -166,28 +199,42 @@ def _records(settings: Settings, beginnings: tuple[str, ...]) -> list[Path]:
 def _pid(settings: Settings, process: str) -> int | None:
     """The living process, also one whose starter died before it could record it."""
     record = settings.run / f"{process}.json"
-    with contextlib.suppress(OSError, ValueError, KeyError, ChildProcessError):
-        # Our own child, dead and unread, would look alive.
-        os.waitpid(int(json.loads(record.read_text())["pid"]), os.WNOHANG)
+    _reap(record)
     if (pid := read_record(record)) is None:
-        pid = find_process(_command(process), {"TIDEGATE_RUN": str(settings.run)})
+        pid = next(_processes(settings, process), None)
         if pid is not None:
             write_record(record, pid)
     return pid
 
 
+def _processes(settings: Settings, process: str) -> Iterator[int]:
+    """A gateway that was replaced lives on beside the one that is recorded."""
+    return find_processes(_command(process), {"TIDEGATE_RUN": str(settings.run)})
+
+
+def _reap(record: Path) -> None:
+    # Our own child, dead and unread, would look alive.
+    with contextlib.suppress(OSError, ValueError, KeyError, ChildProcessError):
+        os.waitpid(int(json.loads(record.read_text())["pid"]), os.WNOHANG)
+
+
 def _end(settings: Settings, process: str) -> None:
     """Politely, then not."""
+    record = settings.run / f"{process}.json"
+    pids = {*_processes(settings, process), *([pid] if (pid := read_record(record)) else [])}
+
+    def ended() -> bool:
+        _reap(record)
+        return all(process_start(pid) is None for pid in pids)
+
     for number in (signal.SIGTERM, signal.SIGKILL):
-        pid = _pid(settings, process)
-        if pid is None:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL if is_stopped(pid) else number)
+        _poll(ended, STOP_LIMIT_S)
+        if ended():
             break
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-            if is_stopped(pid):
-                os.kill(pid, signal.SIGKILL)  # it would not hear the other before it goes on
-        _poll(lambda: _pid(settings, process) is None, STOP_LIMIT_S)
-    (settings.run / f"{process}.json").unlink(missing_ok=True)
+    record.unlink(missing_ok=True)
 
 
 def _cleanup(settings: Settings) -> None:
@@ -210,10 +257,10 @@ def _start_all(settings: Settings, on_progress: Progress, started: set[str]) -> 
     :class:`InstallationError` with the last line of the log of one that we started and that ended early.
     """
     deadline = time.monotonic() + START_LIMIT_S
-    reason = "it did not answer"
+    reason, still = "it did not answer", find_stopped(settings)
     while time.monotonic() < deadline:
         for service in SERVICES:
-            if _pid(settings, service) is not None:
+            if _pid(settings, service) is not None and not _replace(settings, service, still):
                 continue
             if service in started:
                 said = _last_line(_log(settings, service).read_text(errors="replace")[-4000:])
@@ -230,6 +277,14 @@ def _start_all(settings: Settings, on_progress: Progress, started: set[str]) -> 
     raise InstallationError(
         f"Tidegate did not become ready within {START_LIMIT_S:g} s ({reason}); its logs are in {settings.logs}."
     )
+
+
+def _replace(settings: Settings, service: str, still: dict[str, int]) -> bool:
+    """End a service that stands still: nothing that runs needs it, and its successor takes everything up."""
+    if still.pop(service, None) is None:
+        return False
+    _end(settings, service)
+    return True
 
 
 def _ask(running: Installation) -> tuple[bool, str]:

@@ -3,8 +3,9 @@
 python tools/update_catalogues.py            adds what is new (with an empty msgstr), drops what is gone
 python tools/update_catalogues.py --check    exits 1 and names what is missing, untranslated or stale (a test runs it)
 
-A room is a folder of ``tidegate/console`` or of ``templates``; its words are in ``catalogues/<language>/<room>.po``.  What
-is in no room is ``base``'s, and what ``base`` has is nobody else's.  Two rooms that have one word translate it alike.
+A room is a folder of ``tidegate/console`` or of ``templates``; its words are in ``catalogues/<language>/<room>.po``.
+What is in no room is ``base``'s, and what ``base`` has is nobody else's.  Two rooms that have one word translate it
+alike.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from alibabacloud_privatelink20200415.client import Client as PrivateLink
 from alibabacloud_tea_openapi.models import Config
 from alibabacloud_vpc20160428 import models as vpc
 from alibabacloud_vpc20160428.client import Client as Vpc
+from languages import open_client
 
 from tidegate.cli.access import open_operator
 from tidegate.testing import wait_until
@@ -31,6 +32,7 @@ REGION = "ap-southeast-1"
 ZONE, OTHER_ZONE = f"{REGION}a", f"{REGION}b"
 PORT = 8080
 FABRIC = "100.64.0.0/10"
+DROP = {"IpProtocol": "tcp", "PortRange": "1/65535", "SourceCidrIp": "10.7.0.0/16", "Policy": "drop", "Priority": "1"}
 PROGRAM = Path(__file__).with_name("tcp_program.py")
 
 
@@ -40,7 +42,7 @@ class Side:
     def __init__(self, world: World, name: str) -> None:
         self.world = world
         made = open_operator(world.settings).call("POST", "/accounts", realm="alicloud", name=name)
-        self.account_id = int(made["account_id"])
+        self.account_id, self.key = int(made["account_id"]), (made["key_id"], made["secret"])
         config = {
             "access_key_id": made["key_id"],
             "access_key_secret": made["secret"],
@@ -265,3 +267,43 @@ def test_a_stranger_and_a_removed_user_get_nothing(world: World, joined: Joined,
     again = guest.vpcs.create_vpc(vpc.CreateVpcRequest(region_id=REGION, cidr_block="10.8.0.0/16")).body.vpc_id
     with pytest.raises(Exception, match="does not exist"):
         guest.call("CreateVpcEndpoint", **joined.of, vpc_id=again, security_group_id=[guest.group])
+
+
+@pytest.mark.parametrize("language", ["go", "node"])
+def test_an_endpoint_made_by_another_language_carries_packets(
+    world: World, owner: Side, listening: None, language: str
+) -> None:
+    """What Go and Node send must mean the same to the kernel as what Python sends, zone and group lists included."""
+    consumer = Side(world, f"consumer-{language}")
+    consumer.allow("10.7.0.0/16")
+    service = {"service_id": owner.call("CreateVpcEndpointService", auto_accept_enabled=True).service_id}
+    owner.call("AttachResourceToVpcEndpointService", **service, resource_id=owner.eni, resource_type="slb")
+    owner.call("AddUserToVpcEndpointService", **service, user_id=consumer.account_id)
+    wait_until(lambda: owner.call("GetVpcEndpointServiceAttribute", **service).service_status == "Active", "it is up")
+    key_id, secret = consumer.key
+    where = {"Host": world.access.server.address, "Scheme": "http", "Region": REGION, "Key": key_id, "Secret": secret}
+    with open_client(language, "acs3", where) as client:
+        made = client.call(
+            "privatelink",
+            "CreateVpcEndpoint",
+            ServiceId=service["service_id"],
+            VpcId=consumer.vpc,
+            SecurityGroupId=[consumer.group],
+            Zone=[{"ZoneId": ZONE, "VSwitchId": consumer.vswitches[ZONE], "ip": "10.7.0.77"}],
+        )
+        it = {"EndpointId": made["EndpointId"]}
+        states = ("Active", "Connected")
+        wait_until(lambda: _states(client.call("privatelink", "GetVpcEndpointAttribute", **it)) == states, "connected")
+        assert consumer.reaches("10.7.0.77") == consumer.reaches(made["EndpointDomain"]) == "a"
+        client.call("ecs", "ModifySecurityGroupPolicy", SecurityGroupId=consumer.group, InnerAccessPolicy="Drop")
+        rules = {"SecurityGroupId": consumer.group, "Permissions": [DROP]}
+        client.call("ecs", "AuthorizeSecurityGroup", **rules)
+        world.settle()
+        assert consumer.reaches("10.7.0.77") == "timeout"
+        client.call("ecs", "RevokeSecurityGroup", **rules)
+        world.settle()
+        assert consumer.reaches("10.7.0.77") == "a"
+
+
+def _states(shown: dict[str, str]) -> tuple[str, str]:
+    return shown["EndpointStatus"], shown["ConnectionStatus"]

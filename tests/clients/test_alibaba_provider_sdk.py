@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import pytest
 from alibaba_site import Clients, Site, serve_site
@@ -15,6 +15,7 @@ from alibabacloud_ecs20140526 import models as ecs
 from alibabacloud_privatelink20200415 import models as pl
 from alibabacloud_tea_openapi.exceptions import ClientException
 from alibabacloud_vpc20160428 import models as vpc
+from sdk_models import require_model
 
 REGION = "ap-southeast-1"
 ZONE = f"{REGION}a"
@@ -60,23 +61,6 @@ class Account:
         text = error.message.removeprefix(f"code: {error.status_code}, ").partition(" request id: ")[0]
         assert error.request_id and error.request_id.isupper()
         return error.status_code, error.code, text
-
-
-def require_model(body: Any) -> None:
-    """Each value has the type that its model names: ``from_map`` itself keeps whatever came."""
-    hints = get_type_hints(type(body).__init__, vars(__import__(type(body).__module__, fromlist=["x"])))
-    for name, value in vars(body).items():
-        wanted = hints.get(name)
-        if value is None or wanted is None:
-            continue
-        if isinstance(value, list):
-            item = get_args(wanted)[0]
-            for one in value:
-                assert isinstance(one, item), f"{type(body).__name__}.{name}: {one!r}"
-                if hasattr(one, "to_map"):
-                    require_model(one)
-        else:
-            assert type(value) is wanted, f"{type(body).__name__}.{name}: {value!r} is no {wanted}"
 
 
 @pytest.fixture(params=sorted(HOW))

@@ -12,14 +12,17 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 import requests
 import uvicorn
+from languages import Client, open_client
 from prometheus_client import CollectorRegistry
 from requests.auth import HTTPDigestAuth
 from requests.utils import parse_dict_header
@@ -133,6 +136,50 @@ def test_httpx_walks_the_whole_way(site: Site) -> None:
     auth = httpx.DigestAuth(site.key.key_id, site.key.secret)
     with httpx.Client(base_url=site.url, auth=auth, trust_env=False, timeout=DEADLINE_S) as http:
         walk(site, http.request)
+
+
+class GoDigest:
+    """icholy/digest, which TiDB Cloud's own command line uses, called as ``requests`` is."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def request(self, method: str, path: str, *, params: Any = None, json: Any = None) -> Answer:
+        target = path + (f"?{urlencode(params)}" if params else "")
+        return Answer(self._client.send("digest", f"{method} {target}", json))
+
+
+class Answer:
+    def __init__(self, told: dict[str, Any]) -> None:
+        self.status_code, self.headers, self._body = told["status"], told.get("headers", {}), told.get("body")
+        self.text = str(self._body)
+
+    def json(self) -> Any:
+        return self._body
+
+
+@contextmanager
+def open_go(site: Site, secret: str = "") -> Iterator[GoDigest]:
+    host = site.url.removeprefix("http://")
+    config = {"Host": host, "Scheme": "http", "Region": "", "Key": site.key.key_id}
+    with open_client("go", "digest", {**config, "Secret": secret or site.key.secret}) as client:
+        yield GoDigest(client)
+
+
+def test_go_walks_the_whole_way(site: Site) -> None:
+    with open_go(site) as go:
+        walk(site, go.request)
+
+
+def test_go_counts_up_and_reads_refusals(site: Site) -> None:
+    """It keeps the challenge and counts ``nc`` up, also after an error; a wrong key ends in 401, not in a loop."""
+    with open_go(site) as go:
+        for _ in range(5):
+            missing = go.request("GET", "/v1beta1/clusters/10000000000000000001")
+            assert (missing.status_code, missing.json()["code"]) == (404, 5)
+            assert missing.headers["x-ratelimit-limit-minute"] == "6000"
+    with open_go(site, "wrong") as go:
+        assert go.request("GET", "/v1beta1/clusters").status_code == 401
 
 
 def test_a_cached_challenge_is_used_again(site: Site, session: requests.Session) -> None:

@@ -9,6 +9,9 @@ The same channel joins controller and agent, and agent and its children (gateway
       Apply(base=r1, revision=r2, delta) ---> Answer; accepted=False when its revision is not r1: send the whole
              <------------------------------ Push(status: what changed)
       Ask(number, task) -------------------> Reply(number): one database's SQL users, out of turn
+      Ping --------------------------------> Pong, out of turn: whoever does not answer stands still
+
+A server that stands still is still connected to, by its kernel: only one that has spoken counts as connected.
 
 A frame is four bytes of length (big endian) and a JSON message.  The socket lies in a folder only its owner can enter.
 """
@@ -20,9 +23,9 @@ import contextlib
 import itertools
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 import structlog
@@ -33,6 +36,12 @@ from tidegate.domain.sql_users import SqlReply, SqlTask
 log = structlog.get_logger("channel")
 
 FRAME_LIMIT_BYTES = 64 << 20
+PING_EVERY_S = 1.0
+FIRST_WORD_LIMIT_S = 2.0
+STOPPED_LIMIT_S = 5.0
+"""so long may a process be silent that the kernel says was stopped: somebody may look at it in a debugger"""
+SILENT_LIMIT_S = 60.0
+"""and any other: it may be busy, on a host that is"""
 WHOLE = ""
 """the base of a delta that does not build on anything"""
 
@@ -61,13 +70,21 @@ class Reply(msgspec.Struct, tag="reply"):
     reply: SqlReply
 
 
+class Ping(msgspec.Struct, tag="ping"):
+    """Are you there?"""
+
+
+class Pong(msgspec.Struct, tag="pong"):
+    """I am."""
+
+
 class Push(msgspec.Struct, tag="push"):
     status: HostStatus
     first: bool = False
 
 
-_to_server = msgspec.json.Decoder(Apply | Ask)
-_to_client = msgspec.json.Decoder(Answer | Push | Reply)
+_to_server = msgspec.json.Decoder(Apply | Ask | Ping)
+_to_client = msgspec.json.Decoder(Answer | Pong | Push | Reply)
 _encoder = msgspec.json.Encoder()
 
 
@@ -106,7 +123,8 @@ class ConfigServer:
         self, path: Path, applier: Applier, answer: Callable[[str, SqlTask], Awaitable[SqlReply]] | None = None
     ) -> None:
         self._path, self._applier, self._answer = path, applier, answer
-        self._questions: set[asyncio.Task[None]] = set()
+        self._work: set[asyncio.Task[None]] = set()
+        self._inode = 0
         self._config, self._revision = HostConfig(), WHOLE
         self._writer: asyncio.StreamWriter | None = None
         self._applying = asyncio.Lock()
@@ -122,14 +140,23 @@ class ConfigServer:
             self._server = await asyncio.start_unix_server(self._serve, self._path)
         finally:
             os.umask(before)
+        self._inode = self._path.stat().st_ino
+
+    @property
+    def deposed(self) -> bool:
+        """Another process has taken the socket's place: nobody will tell us anything any more."""
+        try:
+            return self._path.stat().st_ino != self._inode
+        except FileNotFoundError:
+            return False
 
     async def close(self) -> None:
         if self._server:
             self._server.close()
         if self._writer:
             self._writer.close()
-        with contextlib.suppress(FileNotFoundError):
-            self._path.unlink()
+        if not self.deposed:
+            self._path.unlink(missing_ok=True)
 
     def push(self, status: HostStatus) -> None:
         """Tell the client what changed; without a client it is told everything when it comes."""
@@ -143,11 +170,7 @@ class ConfigServer:
         writer.write(_frame(Push(self._applier.status(), first=True)))
         try:
             while True:
-                message = _to_server.decode(await _read_frame(reader))
-                if isinstance(message, Ask):
-                    self._begin_answer(message, writer)
-                    continue
-                writer.write(_frame(await self._apply(message)))
+                self._serve_one(_to_server.decode(await _read_frame(reader)), writer)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -156,19 +179,37 @@ class ConfigServer:
         finally:
             writer.close()
 
-    def _begin_answer(self, message: Ask, writer: asyncio.StreamWriter) -> None:
+    def _serve_one(self, message: Apply | Ask | Ping, writer: asyncio.StreamWriter) -> None:
+        if isinstance(message, Ping):
+            writer.write(_frame(Pong()))
+        elif isinstance(message, Ask):
+            self._begin(self._answer_one(message, writer))
+        else:
+            self._begin(self._apply_one(message, writer))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Beside the reading, so that a ping is answered meanwhile."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    async def _answer_one(self, message: Ask, writer: asyncio.StreamWriter) -> None:
         """Beside the applies: a question may wait for a server to start, which an apply must bring about."""
+        reply = SqlReply(problem="not_ready", detail="Nobody here can be asked.")
+        if self._answer is not None:
+            reply = await self._answer(message.cluster_id, message.task)
+        if not writer.is_closing():
+            writer.write(_frame(Reply(message.number, reply)))
 
-        async def answer() -> None:
-            reply = SqlReply(problem="not_ready", detail="Nobody here can be asked.")
-            if self._answer is not None:
-                reply = await self._answer(message.cluster_id, message.task)
-            if not writer.is_closing():
-                writer.write(_frame(Reply(message.number, reply)))
-
-        task = asyncio.get_running_loop().create_task(answer())
-        self._questions.add(task)
-        task.add_done_callback(self._questions.discard)
+    async def _apply_one(self, message: Apply, writer: asyncio.StreamWriter) -> None:
+        try:
+            answer = await self._apply(message)
+        except Exception:
+            log.exception("channel.apply", socket=str(self._path))
+            writer.close()  # the client notices, comes again and tells the whole
+            return
+        if not writer.is_closing():
+            writer.write(_frame(answer))
 
     async def _apply(self, message: Apply) -> Answer:
         async with self._applying:
@@ -190,8 +231,11 @@ class ConfigClient:
         on_status: Callable[[HostStatus, bool], None],
         *,
         on_state: Callable[[Literal["connected", "lost"]], None] = lambda state: None,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._path, self._on_status, self._on_state = path, on_status, on_state
+        self._is_stopped = is_stopped
+        self._asked_s: float | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._answer: asyncio.Future[Answer] | None = None
         self._turn = asyncio.Lock()
@@ -206,25 +250,65 @@ class ConfigClient:
     def connected(self) -> bool:
         return self._writer is not None
 
+    @property
+    def silent(self) -> bool:
+        """It was asked, and has said nothing for longer than it may."""
+        if self._asked_s is None:
+            return False
+        waited_s = asyncio.get_running_loop().time() - self._asked_s
+        return waited_s > SILENT_LIMIT_S or (waited_s > STOPPED_LIMIT_S and self._is_stopped())
+
+    def expect(self) -> None:
+        """A new server is being started: whatever the last one owed us is forgotten."""
+        self._asked_s = asyncio.get_running_loop().time()
+        self.drop()
+
+    def drop(self) -> None:
+        """Give this connection up; :meth:`run` makes another."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+
     async def run(self, retry_s: float = 0.1) -> None:
         """Connect, listen, connect again; until cancelled."""
         while True:
+            self._asked_s = self._asked_s or asyncio.get_running_loop().time()
             try:
                 reader, writer = await asyncio.open_unix_connection(self._path)
             except OSError:
                 await asyncio.sleep(retry_s)
                 continue
-            self._writer, self._revision, self._sent = writer, WHOLE, HostConfig()
-            self._on_state("connected")
             try:
-                await self._listen(reader)
-            except (asyncio.IncompleteReadError, ConnectionError):
+                await self._keep(reader, writer)
+            except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
                 pass
             except (ChannelError, msgspec.MsgspecError) as error:
                 log.error("channel.protocol", socket=str(self._path), reason=str(error))
                 await asyncio.sleep(retry_s)
             finally:
                 self._lost(writer)
+
+    async def _keep(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, to its end."""
+        first = await asyncio.wait_for(_read_frame(reader), FIRST_WORD_LIMIT_S)
+        self._writer, self._revision, self._sent = writer, WHOLE, HostConfig()
+        self._on_state("connected")
+        pinging = asyncio.create_task(self._ping(writer))
+        try:
+            self._take(first)
+            while True:
+                self._take(await _read_frame(reader))
+        finally:
+            pinging.cancel()
+
+    async def _ping(self, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await asyncio.sleep(PING_EVERY_S)
+            if self.silent:
+                log.warning("channel.silent", socket=str(self._path))
+                self.drop()
+                return
+            self._asked_s = self._asked_s or asyncio.get_running_loop().time()
+            writer.write(_frame(Ping()))
 
     async def apply(self, config: HostConfig) -> dict[str, str]:
         """Make the server have ``config`` or a newer one; returns what is not well.  Raises ChannelError.
@@ -275,18 +359,17 @@ class ConfigClient:
             self._revision = message.revision
         return answer
 
-    async def _listen(self, reader: asyncio.StreamReader) -> None:
-        while True:
-            message = _to_client.decode(await _read_frame(reader))
-            if isinstance(message, Push):
-                self._hear(message.status.errors)
-                self._on_status(message.status, message.first)
-            elif isinstance(message, Reply):
-                waiting = self._replies.get(message.number)
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(message.reply)
-            elif self._answer and not self._answer.done():
-                self._answer.set_result(message)
+    def _take(self, frame: bytes) -> None:
+        message, self._asked_s = _to_client.decode(frame), None
+        if isinstance(message, Push):
+            self._hear(message.status.errors)
+            self._on_status(message.status, message.first)
+        elif isinstance(message, Reply):
+            waiting = self._replies.get(message.number)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message.reply)
+        elif isinstance(message, Answer) and self._answer and not self._answer.done():
+            self._answer.set_result(message)
 
     def _hear(self, errors: Mapping[str, str]) -> None:
         """What the server found by itself counts as told by an apply, so the next apply has it tried again."""
@@ -294,6 +377,8 @@ class ConfigClient:
 
     def _lost(self, writer: asyncio.StreamWriter) -> None:
         writer.close()
+        if self._writer is None:
+            return  # it had not spoken
         self._writer = None
         if self._answer and not self._answer.done():
             self._answer.set_exception(ChannelError(f"the server at {self._path} went away"))

@@ -7,19 +7,25 @@ from pathlib import Path
 
 from tidegate.agent.channel import ChannelError, ConfigClient
 from tidegate.agent.config import HostConfig, HostStatus, HostUnreachable
+from tidegate.agent.processes import explain_silence, is_stopped, read_record
 from tidegate.domain.sql_users import SqlReply, SqlTask
 
 
 class AgentClient:
-    """``on_status(status, first)`` is called on the event loop for every push."""
+    """``on_status(status, first)`` is called on the event loop for every push.  ``record``: of the agent's process."""
 
-    def __init__(self, socket: Path, on_status: Callable[[HostStatus, bool], None]) -> None:
-        self._channel = ConfigClient(socket, on_status)
-        self._socket = socket
+    def __init__(self, socket: Path, record: Path, on_status: Callable[[HostStatus, bool], None]) -> None:
+        self._record = record
+        self._channel = ConfigClient(socket, on_status, is_stopped=lambda: is_stopped(read_record(record) or 0))
 
     @property
     def connected(self) -> bool:
         return self._channel.connected
+
+    @property
+    def reason(self) -> str:
+        """Why it is not connected, with the remedy; empty while it is."""
+        return "" if self.connected else explain_silence("The host's agent", read_record(self._record))
 
     async def run(self) -> None:
         await self._channel.run()
@@ -34,6 +40,4 @@ class AgentClient:
         try:
             return await self._channel.apply(config)
         except ChannelError as error:
-            raise HostUnreachable(
-                f"The host's agent does not answer ({error}); what runs goes on. Start it again with `tidegate up`."
-            ) from error
+            raise HostUnreachable(f"{self.reason or error} What runs goes on.") from error

@@ -25,6 +25,18 @@ def is_stopped(pid: int) -> bool:
     return fields is not None and fields[0] in "Tt"
 
 
+def explain_silence(name: str, pid: int | None) -> str:
+    """One sentence on a process of ours that does not answer, with the remedy."""
+    if pid is None:
+        return f"{name} does not run. Start it again: tidegate up."
+    if is_stopped(pid):
+        return (
+            f"{name} (process {pid}) stands still: a signal or a debugger has stopped it. Let it go on: "
+            f"kill -CONT {pid}."
+        )
+    return f"{name} (process {pid}) does not answer: it is busy, or hangs. If it stays so: kill -9 {pid}; tidegate up."
+
+
 def _stat(pid: int) -> list[str] | None:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -54,6 +54,14 @@ class WorldError(Exception):
     """The host does not let us make or enter the world; the message says what to change."""
 
 
+class CommandError(WorldError):
+    """A command cannot be run inside; ``exit_status`` as a shell's: 127 there is none, 126 it cannot be executed."""
+
+    def __init__(self, message: str, exit_status: int) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
+
+
 # -- the four system calls Python 3.11 lacks ---------------------------------------------------------------
 
 
@@ -424,7 +432,7 @@ def enter_command(
     Ends in exec: terminal, signals and exit status are the command's.  Without root the command sees the
     caller's own uid (a nested user namespace); with ``own_user=False`` it is uid 0 of the world and may run
     tcpdump or ip.  With root it stays root.  Raises :class:`WorldError` when the world or the namespace is
-    not there, or no such command is.
+    not there, :class:`CommandError` when there is no such command.
     """
     uid, gid, here = os.geteuid(), os.getegid(), Path.cwd()
     if settings.rootless:
@@ -445,8 +453,10 @@ def enter_command(
         os.chdir(here)
     try:
         os.execvp(argv[0], list(argv))  # noqa: S606
+    except FileNotFoundError as error:
+        raise CommandError(f"There is no command {argv[0]} on this host. Give its path, or install it.", 127) from error
     except OSError as error:
-        raise WorldError(f"{argv[0]}: {error.strerror}. Give a command that exists on this host.") from error
+        raise CommandError(f"{argv[0]} cannot be executed: {error.strerror}. See: ls -l {argv[0]}.", 126) from error
 
 
 def _own_resolver(run: Path, text: str | None) -> None:

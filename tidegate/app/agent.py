@@ -83,6 +83,7 @@ def _child(
     arguments: list[str],
     heard: Callable[[HostStatus, bool], None] = lambda status, first: None,
 ) -> Child:
+    """A gateway, which holds sessions, or the resolvers, which hold nothing."""
     return Child(
         name,
         [sys.executable, "-m", "tidegate.app", *arguments],
@@ -90,6 +91,7 @@ def _child(
         logs=settings.logs,
         environment=settings.environment(),
         on_status=heard,
+        holds_sessions=arguments[0] == "gateway",
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -21,6 +23,7 @@ from tidegate.agent.config import HostStatus
 from tidegate.agent.world import open_namespaces
 from tidegate.app.metrics import write_metrics
 from tidegate.app.process import run, until_told
+from tidegate.app.succession import take_listeners
 from tidegate.gateway.config import GatewayConfig, SessionEvent
 from tidegate.gateway.directory import PushedDirectory
 from tidegate.gateway.passing import SocketReceiver
@@ -32,6 +35,7 @@ log = structlog.get_logger("app")
 
 FLOW_LOG_BYTES = 16 << 20
 FLOW_LOG_FILES = 5
+DEPOSED_LOOK_S = 1.0
 
 
 def run_gateway(settings: Settings, region_id: str) -> None:
@@ -57,7 +61,8 @@ async def _gateway(settings: Settings, region_id: str) -> None:
         waiting[:] = [listener]
 
     async def start(config: GatewayConfig) -> Gateway:
-        listener = _listening(config)  # first: a gateway that cannot listen must leave nothing in the registry
+        # First: a gateway that cannot listen must leave nothing in the registry.
+        listener = _listening(config, settings, open_public)
         try:
             gateway = Gateway(config, directory, flow_log, registry=registry)
         except BaseException:
@@ -78,7 +83,11 @@ async def _gateway(settings: Settings, region_id: str) -> None:
     receiver.start()
     writing = asyncio.create_task(write_metrics(registry, settings.run / "metrics" / f"{name}.prom"))
     try:
-        await until_told()
+        await _until_told_or_deposed(server)
+        if server.deposed:
+            writing.cancel()
+            log.warning("gateway.retires", region=region_id, reason="A successor listens. Sessions go on to their end.")
+            await _first(until_told(), _retire(gateways))
     finally:
         writing.cancel()
         receiver.close()
@@ -92,7 +101,53 @@ def public_socket(run: Path, region_id: str) -> Path:
     return run / f"public-{region_id}.sock"
 
 
-def _listening(config: GatewayConfig) -> socket.socket:
+async def _until_told_or_deposed(server: ConfigServer) -> None:
+    async def until_deposed() -> None:
+        while not server.deposed:  # noqa: ASYNC110 - a file's inode, which nobody announces
+            await asyncio.sleep(DEPOSED_LOOK_S)
+
+    await _first(until_told(), until_deposed())
+
+
+async def _retire(gateways: list[Gateway]) -> None:
+    for gateway in gateways:
+        await gateway.retire()
+
+
+async def _first(*works: Coroutine[Any, Any, None]) -> None:
+    """Until one of them is done; the others are given up."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _listening(
+    config: GatewayConfig, settings: Settings, open_public: Callable[[socket.socket], None]
+) -> socket.socket:
+    """A new socket; or, where a predecessor that stands still has it, the predecessor's, the public one included."""
+    try:
+        return _new_listener(config)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        ours: socket.socket | None = None
+        for sock in take_listeners(settings):
+            if ours is None and sock.getsockname() == (config.address, config.port):
+                ours = sock
+            elif sock.getsockname() != (config.address, config.port):
+                open_public(sock)
+            else:
+                sock.close()
+        if ours is None:
+            raise
+        log.warning("gateway.succeeds", region=config.region_id, address=config.address)
+        return ours
+
+
+def _new_listener(config: GatewayConfig) -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -9,10 +9,11 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
+from tidegate.log_files import LogStream, is_our_log
 from tidegate.settings import Settings
 
 
@@ -41,7 +42,11 @@ def call_on(loop: asyncio.AbstractEventLoop, function: Callable[[Any], None], va
 
 
 def configure_logging(settings: Settings, process: str) -> None:
-    """JSON lines on stderr, each with the process it comes from."""
+    """JSON lines on stderr, each with the process it comes from; bounded where stderr is our own log file."""
+    path = settings.logs / f"{process}.log"
+    stream = LogStream(path) if is_our_log(path) else sys.stderr
+    # What asyncio and others say by the standard library's way goes the same way, and counts.
+    logging.basicConfig(stream=stream, level=logging.WARNING)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -51,7 +56,7 @@ def configure_logging(settings: Settings, process: str) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, stream)),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)

@@ -93,7 +93,7 @@ async def _serve(settings: Settings) -> None:
             asyncio.get_running_loop().run_in_executor(None, clusters.wake_cluster, context, cluster_id)
 
     live = Live()
-    agent = AgentClient(settings.agent_socket, heard)
+    agent = AgentClient(settings.agent_socket, settings.run / "agent.json", heard)
     controller = Controller(
         store,
         agent,
@@ -132,9 +132,8 @@ def _listener(
     live: Live,
 ) -> Listener:
     def health() -> AgentHealth:
-        reason = "" if agent.connected else "The host's agent does not answer; start it again with `tidegate up`."
         errors = {**controller.errors, **{f"public/{region}": why for region, why in public.errors.items()}}
-        return AgentHealth(agent.connected, controller.last_error or reason, errors)
+        return AgentHealth(agent.connected, agent.reason or controller.last_error, errors)
 
     def readiness() -> tuple[bool, list[str]]:
         state = health()

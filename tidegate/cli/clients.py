@@ -22,6 +22,7 @@ import httpx
 
 Json = dict[str, Any]
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+READY_LIMIT_S = 2.0
 VERSIONS = {"vpc": "2016-04-28", "ecs": "2014-05-26", "privatelink": "2020-04-15"}
 EMPTY_BODY = hashlib.sha256(b"").hexdigest()
 
@@ -201,6 +202,19 @@ def send(http: httpx.Client, server: Server, method: str, url: str, **options: A
         raise CliError(
             f"Tidegate at {server.address} did not answer: {error or type(error).__name__}. Try again."
         ) from error
+
+
+def explain_wait(server: Server) -> str:
+    """Why what was wished may not happen now: one sentence with the remedy; empty when nothing is known."""
+    try:
+        with server.open() as http:
+            reply = http.get("/readyz", timeout=READY_LIMIT_S)
+    except httpx.TransportError as error:
+        return f"Tidegate at {server.address} does not answer ({error}). See: tidegate status."
+    if reply.status_code == 200:
+        return ""
+    reasons = read_json(reply).get("reasons")
+    return " ".join(reasons) if isinstance(reasons, list) else ""
 
 
 def read_json(reply: httpx.Response) -> Json:

@@ -61,7 +61,10 @@ def create(
         cluster_id = clusters.create_cluster(api, name, region, password, rcu)["clusterId"]
         tell(f"starting TiDB of {name} ({cluster_id})")
         cluster = wait_until(
-            lambda: clusters.look_active(api, cluster_id), f"ACTIVE of cluster {name}", CREATE_TIMEOUT_S
+            lambda: clusters.look_active(api, cluster_id),
+            f"ACTIVE of cluster {name}",
+            CREATE_TIMEOUT_S,
+            api.server,
         )
     facts = describe(cluster)
     if made and output is Format.JSON:
@@ -140,7 +143,9 @@ def delete(
         typer.confirm(f"Delete {found['displayName']} ({found['clusterId']}) and all its data?", abort=True)
     with progress(f"deleting cluster {found['displayName']}"):
         clusters.delete_cluster(api, found["clusterId"])
-        wait_until(lambda: clusters.look_gone(api, found["clusterId"]), f"the end of {cluster}", CREATE_TIMEOUT_S)
+        wait_until(
+            lambda: clusters.look_gone(api, found["clusterId"]), f"the end of {cluster}", CREATE_TIMEOUT_S, api.server
+        )
     out.print(f"{found['displayName']} is deleted.", markup=False)
 
 

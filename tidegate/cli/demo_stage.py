@@ -80,7 +80,7 @@ class Stage:
         return self.words(outcome) if outcome in WORDS else outcome
 
     def wait(self, look: Callable[[], T | None], what: str) -> T:
-        return wait_until(look, what, STEP_TIMEOUT_S)
+        return wait_until(look, what, STEP_TIMEOUT_S, self.access.server)
 
     def probe(self, vpc_id: str, **request: Any) -> dict[str, Any]:
         """Run ``tidegate.cli.probe`` inside a VPC, on the road that ``tidegate vpc exec`` goes."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from tidegate.cli.access import Access, open_access
 from tidegate.cli.calls import clusters, endpoints, networks
-from tidegate.cli.clients import AlibabaClient, ApiError, CliError, Json
+from tidegate.cli.clients import AlibabaClient, ApiError, CliError, Json, Server
 from tidegate.cli.reports import Format, Output, out, print_facts, print_rows, progress, wait_until
 
 app = typer.Typer(
@@ -68,7 +69,10 @@ def create(
             raise CliError(refuse_second(api, network, service)) from error
         tell(f"connecting {endpoint_id}")
         found = wait_until(
-            lambda: endpoints.look_connected(api, region, endpoint_id), f"Active and Connected of {name}", TIMEOUT_S
+            lambda: endpoints.look_connected(api, region, endpoint_id),
+            f"Active and Connected of {name}",
+            TIMEOUT_S,
+            api.server,
         )
     print_facts(describe(api, found), output)
 
@@ -101,12 +105,12 @@ def delete(
     if not yes:
         typer.confirm(f"Delete {found['EndpointName'] or endpoint} ({found['EndpointId']})?", abort=True)
     with progress(f"deleting endpoint {endpoint}"):
-        endpoints.delete_endpoint(api, found["RegionId"], found["EndpointId"], wait)
+        endpoints.delete_endpoint(api, found["RegionId"], found["EndpointId"], partial(wait, api.server))
     out.print(f"{endpoint} is deleted.", markup=False)
 
 
-def wait(look: Any, what: str) -> Any:
-    return wait_until(look, what, TIMEOUT_S)
+def wait(server: Server, look: Any, what: str) -> Any:
+    return wait_until(look, what, TIMEOUT_S, server)
 
 
 def locate(api: AlibabaClient, endpoint: str, region: str | None) -> Json:

@@ -1,7 +1,8 @@
 """The command ``tidegate``: all commands put together, and every error turned into one sentence.
 
 Exit status: 0 done; 1 refused, failed or interrupted, with one sentence on stderr; 2 a command line that cannot be
-read.  ``vpc exec`` answers with its command's own status.
+read.  ``vpc exec`` answers with its command's own status, or 127 when there is no such command, 126 when it cannot be
+executed.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def main() -> int:
         return 1
     except known_errors() as error:
         err.print(f"tidegate: {error}", markup=False, style="red" if err.is_terminal else None)
-        return 1
+        return getattr(error, "exit_status", 1)
     return 0
 
 

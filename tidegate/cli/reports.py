@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tidegate.cli.clients import CliError
+from tidegate.cli.clients import CliError, Server, explain_wait
 from tidegate.domain import names
 
 T = TypeVar("T")
@@ -36,6 +36,7 @@ PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="read the 
 
 PASSWORD_VARIABLE = "TIDEGATE_CLUSTER_PASSWORD"  # noqa: S105 - a variable's name
 POLL_S = 0.02
+EXPLAIN_EVERY_S = 2.0
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -93,12 +94,23 @@ def progress(what: str) -> Iterator[Callable[[str], None]]:
         yield lambda text: bar.update(task, description=text)
 
 
-def wait_until(look: Callable[[], T | None], what: str, timeout_s: float) -> T:
-    """Ask until ``look`` gives something.  Raises :class:`CliError` when the time is over."""
-    deadline = time.monotonic() + timeout_s
+def wait_until(look: Callable[[], T | None], what: str, timeout_s: float, server: Server | None = None) -> T:
+    """Ask until ``look`` gives something.  After a while ``server`` is asked what stands in the way, and that is said.
+
+    Raises :class:`CliError` when the time is over.
+    """
+    began, said = time.monotonic(), ""
+    next_s = began + EXPLAIN_EVERY_S
     while (found := look()) is None:
-        if time.monotonic() > deadline:
-            raise CliError(f"{what} did not happen within {timeout_s:g} s (Tidegate's side). Why: tidegate status.")
+        now = time.monotonic()
+        if server is not None and now > next_s:
+            next_s, before, said = now + EXPLAIN_EVERY_S, said, explain_wait(server)
+            if said and said != before:
+                err.print(f"Still waiting for {what}. {said}", markup=False)
+        if now > began + timeout_s:
+            raise CliError(
+                f"{what} did not happen within {timeout_s:g} s (Tidegate's side). {said or 'Why: tidegate status.'}"
+            )
         time.sleep(POLL_S)
     return found
 

@@ -12,7 +12,7 @@ from tidegate import installation
 from tidegate.cli.access import open_operator
 from tidegate.cli.clients import CliError
 from tidegate.cli.reports import err, out, progress
-from tidegate.cli.status import render
+from tidegate.cli.status import look, render
 from tidegate.cli.tidb import provide_tidb
 from tidegate.cli.user import describe_door
 from tidegate.front import Front, interruptible, lead
@@ -68,7 +68,7 @@ def watch(settings: Settings, front: Front) -> None:
     with Live(console=err, auto_refresh=False) if err.is_terminal else _Quiet() as screen:
         while not front.relieved:
             try:
-                screen.update(render(open_operator(settings).get("/status")), refresh=True)
+                screen.update(render(look(settings)), refresh=True)
             except CliError as error:
                 screen.update(str(error), refresh=True)
             time.sleep(REFRESH_S)

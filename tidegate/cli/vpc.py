@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from tidegate.agent.world import enter_command
 from tidegate.cli.access import open_access
 from tidegate.cli.calls import endpoints, networks
-from tidegate.cli.clients import AlibabaClient, CliError, Json
+from tidegate.cli.clients import AlibabaClient, CliError, Json, Server
 from tidegate.cli.reports import Format, Output, out, print_facts, print_rows, progress, wait_until
 from tidegate.settings import Settings, load_settings
 
@@ -64,7 +65,7 @@ def delete(
         typer.confirm(f"Delete {found['VpcName'] or vpc} ({found['VpcId']}) and all that is in it?", abort=True)
     with progress(f"deleting {found['VpcId']}"):
         delete_endpoints(api, found, force)
-        networks.delete_vpc(api, found, wait)
+        networks.delete_vpc(api, found, partial(wait, api.server))
     out.print(f"{vpc} is deleted.", markup=False)
 
 
@@ -111,8 +112,8 @@ def exec_(
 ) -> None:
     """Run a command inside a VPC, with that VPC's addresses, routes, security group and resolver.
 
-    The exit status is the command's own. No root is needed where Tidegate runs without root; the files it sees are
-    this host's.
+    The exit status is the command's own; 127: there is no such command, 126: it cannot be executed. No root is needed
+    where Tidegate runs without root; the files it sees are this host's.
     """
     api = open_access().alibaba
     interface = provide_host(api, networks.find_vpc(api, vpc), host, vswitch, security_group)
@@ -129,7 +130,7 @@ def provide_host(
     def look() -> Json | None:
         return networks.look_interface(api, vpc["RegionId"], interface_id)
 
-    return wait_until(look, f"Available of interface {interface_id}", TIMEOUT_S)
+    return wait_until(look, f"Available of interface {interface_id}", TIMEOUT_S, api.server)
 
 
 def run_inside(settings: Settings, interface_id: str, command: list[str]) -> NoReturn:
@@ -153,11 +154,11 @@ def delete_endpoints(api: AlibabaClient, vpc: Json, force: bool) -> None:
         names = ", ".join(endpoint["EndpointName"] or endpoint["EndpointId"] for endpoint in found)
         raise CliError(f"{vpc['VpcId']} still has endpoints: {names}. Delete them first, or add --force.")
     for endpoint in found:
-        endpoints.delete_endpoint(api, vpc["RegionId"], endpoint["EndpointId"], wait)
+        endpoints.delete_endpoint(api, vpc["RegionId"], endpoint["EndpointId"], partial(wait, api.server))
 
 
-def wait(look: Any, what: str) -> Any:
-    return wait_until(look, what, TIMEOUT_S)
+def wait(server: Server, look: Any, what: str) -> Any:
+    return wait_until(look, what, TIMEOUT_S, server)
 
 
 def summarize(vpc: Json) -> dict[str, Any]:

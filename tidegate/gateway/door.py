@@ -34,6 +34,11 @@ class Door:
         """Those who wait in the queue are taken in first.  Idempotent."""
         if self._listener is not None:
             self._accept()
+        self.leave()
+
+    def leave(self) -> None:
+        """Those who wait in the queue are another process's, which has the same listener.  Idempotent."""
+        if self._listener is not None:
             asyncio.get_running_loop().remove_reader(self._listener)
             self._listener.close()
             self._listener = None

@@ -37,6 +37,7 @@ class SocketReceiver:
         self._path, self._held, self._on_socket = path, held, on_socket
         self._listener: socket.socket | None = None
         self._givers: set[socket.socket] = set()
+        self._inode = 0
 
     def start(self) -> None:
         """Take the path over from a dead predecessor."""
@@ -48,6 +49,7 @@ class SocketReceiver:
             self._listener.bind(str(self._path))
         finally:
             os.umask(before)
+        self._inode = self._path.stat().st_ino
         self._listener.listen(4)
         asyncio.get_running_loop().add_reader(self._listener, self._accept)
 
@@ -58,7 +60,9 @@ class SocketReceiver:
         if self._listener is not None:
             loop.remove_reader(self._listener)
             self._listener.close()
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                if self._path.stat().st_ino == self._inode:  # else a successor's
+                    self._path.unlink()
 
     def _accept(self) -> None:
         assert self._listener is not None

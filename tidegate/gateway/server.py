@@ -45,6 +45,7 @@ PUBLIC = "public"
 """in the place of an endpoint's id: came in through the public endpoint"""
 ENDPOINT_SHARE = 4
 """One endpoint may have a fourth of all pending logins, so that one bad neighbour leaves room for the others."""
+RETIRE_LOOK_S = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -116,6 +117,16 @@ class Gateway:
         for session in tuple(self._table.open.values()):
             if session.relay is not None:
                 session.relay.close("gateway stopped")
+
+    async def retire(self) -> None:
+        """A successor has taken over the listening sockets: serve those who are here to their end."""
+        for door in (self._private, self._public):
+            if door is not None:
+                door.leave()
+        while self._tasks or self._table.open:
+            self._idle.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), RETIRE_LOOK_S)
 
     def update(self, config: GatewayConfig) -> None:
         """Take new settings and re-read the certificate; logins from now on follow them.

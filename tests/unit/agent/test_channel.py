@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tidegate.agent import channel as module
 from tidegate.agent.channel import ChannelError, ConfigClient, ConfigServer
 from tidegate.agent.config import Delta, HostConfig, HostStatus
 from tidegate.dns.config import NameRecord
@@ -199,5 +200,72 @@ def test_a_server_that_speaks_otherwise_is_asked_again(tmp_path: Path) -> None:
         assert await client.apply(HostConfig(names=names("a"))) == {}
         task.cancel()
         await server.close()
+
+    asyncio.run(scene())
+
+
+def test_who_only_accepts_is_not_connected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel accepts for a process that stands still; its client took that for an answer, and waited for ever."""
+    monkeypatch.setattr(module, "FIRST_WORD_LIMIT_S", 0.05)
+    monkeypatch.setattr(module, "STOPPED_LIMIT_S", 0.1)
+
+    async def scene() -> None:
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        still = await asyncio.start_unix_server(accept, tmp_path / "s")
+        client = ConfigClient(tmp_path / "s", lambda status, first: None, is_stopped=lambda: True)
+        task = asyncio.create_task(client.run(0.01))
+        await until(lambda: client.silent)
+        assert not client.connected
+        still.close()
+        server = ConfigServer(tmp_path / "s", Remembering())
+        await server.start()
+        await until(lambda: client.connected)
+        assert not client.silent
+        task.cancel()
+        await server.close()
+
+    asyncio.run(scene())
+
+
+def test_an_answer_that_does_not_come_is_given_up_when_pings_are_not_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One frozen gateway held every later change of the host up; a slow one, which answers pings, may take its time."""
+    monkeypatch.setattr(module, "PING_EVERY_S", 0.02)
+    monkeypatch.setattr(module, "SILENT_LIMIT_S", 0.1)
+
+    class Slow(Remembering):
+        async def apply(self, old: HostConfig, new: HostConfig, delta: Delta) -> dict[str, str]:
+            await asyncio.sleep(0.4)
+            return await super().apply(old, new, delta)
+
+    async def scene() -> None:
+        server, client, task = await connected(tmp_path / "s", Slow({"names/a": "slow"}), [])
+        assert await client.apply(HostConfig(names=names("a"))) == {"names/a": "slow"}
+        monkeypatch.setattr(server, "_serve_one", lambda *_: None)  # as if it stood still from now on
+        with pytest.raises(ChannelError):
+            await client.apply(HostConfig(names=names("b")))
+        task.cancel()
+        await server.close()
+
+    asyncio.run(scene())
+
+
+def test_who_lost_its_place_knows_it(tmp_path: Path) -> None:
+    """A gateway that goes on after it was replaced must not serve by what it knew; nor take its successor's socket."""
+
+    async def scene() -> None:
+        first, second = ConfigServer(tmp_path / "s", Remembering()), ConfigServer(tmp_path / "s", Remembering())
+        await first.start()
+        assert not first.deposed
+        await second.start()
+        assert first.deposed and not second.deposed
+        await first.close()
+        assert (tmp_path / "s").exists()
+        await second.close()
+        assert not (tmp_path / "s").exists()
 
     asyncio.run(scene())

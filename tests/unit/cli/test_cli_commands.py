@@ -12,7 +12,7 @@ from tidegate.cli.calls.networks import plan_subnets
 from tidegate.cli.clients import CliError
 from tidegate.cli.endpoint import refuse_service
 from tidegate.cli.reports import PASSWORD_VARIABLE, choose_password, make_password
-from tidegate.cli.status import choose_rows, is_wrong, summarize
+from tidegate.cli.status import choose_rows, is_wrong, render, summarize
 from tidegate.cli.tidb import show_build
 from tidegate.cli.vpc import resolver_text
 
@@ -85,7 +85,12 @@ def test_the_vpcs_resolver_is_the_only_one() -> None:
 
 def report(failed: int = 0, working: int = 0, connected: bool = True, **errors: str) -> dict[str, Any]:
     agent = {"connected": connected, "reason": "it is gone", "errors": errors}
-    return {"agent": agent, "phases": {"ready": 2, "working": working, "failed": failed}, "resources": []}
+    return {
+        "agent": agent,
+        "phases": {"ready": 2, "working": working, "failed": failed},
+        "resources": [],
+        "stopped": {},
+    }
 
 
 @pytest.mark.parametrize(
@@ -103,15 +108,26 @@ def test_summary(found: dict[str, Any], sentence: str, wrong: bool) -> None:
     assert is_wrong(found) is wrong
 
 
+def row(kind: str, phase: str, name: str, **more: Any) -> dict[str, Any]:
+    return {"kind": kind, "phase": phase, "name": name, "id": name, "reason": "", "state": "", "endpoints": 0} | more
+
+
 def test_what_is_wrong_comes_first() -> None:
-    """And services that are always there do not hide it."""
+    """And the services that every region offers do not hide it: those that nobody uses are one line."""
     rows = [
-        {"kind": "service", "phase": "ready", "name": "", "id": "1"},
-        {"kind": "vpc", "phase": "ready", "name": "a", "id": "2"},
-        {"kind": "vpc", "phase": "failed", "name": "b", "id": "3"},
+        *(row("service", "ready", f"idle{number}", state="offered") for number in range(34)),
+        row("service", "ready", "used", state="offered", endpoints=2, reason="Offered."),
+        row("service", "ready", "published", state="available"),
+        row("service", "failed", "broken", state="offered"),
+        row("vpc", "ready", "a"),
+        row("vpc", "failed", "b"),
     ]
-    assert [row["id"] for row in choose_rows(rows, everything=False)] == ["3", "2"]
-    assert [row["id"] for row in choose_rows(rows, everything=True)] == ["3", "1", "2"]
+    chosen = choose_rows(rows, everything=False)
+    assert [r["name"] for r in chosen] == ["broken", "b", "published", "used", "a", "of 34 regions"]
+    assert len(choose_rows(rows, everything=True)) == len(rows)
+    shown = render(report() | {"resources": rows}).plain.splitlines()
+    assert len(shown) == 7
+    assert any(line.endswith("Offered. Used by 2 endpoints.") for line in shown)
 
 
 def test_a_build_in_a_log_is_seen_to_live(capsys: pytest.CaptureFixture[str]) -> None:

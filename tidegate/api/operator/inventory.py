@@ -32,6 +32,8 @@ class Entry:
     observed_generation: int
     phase: Phase
     reason: str
+    endpoints: int = 0
+    """of a service: how many use it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,12 @@ class AgentHealth:
 
 def build_inventory(context: Context) -> list[dict[str, Any]]:
     """All resources of all accounts, grouped by kind, in the order of their ids."""
-    return [asdict(build_entry(i.kind, i.resource_id, i.row, i.status)) for i in list_everything(context)]
+    items = list_everything(context)
+    uses = Counter(item.row.service_id for item in items if item.kind == "endpoint")
+    return [asdict(build_entry(i.kind, i.resource_id, i.row, i.status, uses[i.resource_id])) for i in items]
 
 
-def build_entry(kind: Kind, resource_id: str, row: Any, status: Status | None) -> Entry:
+def build_entry(kind: Kind, resource_id: str, row: Any, status: Status | None, endpoints: int = 0) -> Entry:
     phase, reason = decide_sentence(row, status)
     return Entry(
         kind=kind,
@@ -61,6 +65,7 @@ def build_entry(kind: Kind, resource_id: str, row: Any, status: Status | None) -
         observed_generation=status.observed_generation if status else 0,
         phase=phase,
         reason=reason,
+        endpoints=endpoints,
     )
 
 
@@ -76,7 +81,10 @@ def decide_sentence(row: Any, status: Status | None) -> tuple[Phase, str]:
 
 
 def decide_state(kind: Kind, row: Any, status: Status | None) -> str:
-    """One word, ours: lower case, and a sleeping cluster is told from a running one, which no cloud shows."""
+    """One word, ours: lower case, and a sleeping cluster is told from a running one, which no cloud shows.
+
+    A region's own service is ``offered``, one that an account has published is ``available``.
+    """
     if kind == "cluster":
         state = decide_cluster_state(row)
         return "asleep" if state is ClusterState.ACTIVE and not row.awake else state.value.lower()
@@ -84,7 +92,9 @@ def decide_state(kind: Kind, row: Any, status: Status | None) -> str:
         return f"{decide_endpoint_state(row, status).value}/{decide_connection_state(row, status).value}"
     if row.deleting:
         return "deleting"
-    if kind == "service" or decide_settled(status, row.generation):
+    if kind == "service":
+        return "available" if row.published else "offered"
+    if decide_settled(status, row.generation):
         return "available"
     return "pending"
 

@@ -150,7 +150,10 @@ def test_status_has_every_kind_and_the_agent(site: Site) -> None:
         "observed_generation",
         "phase",
         "reason",
+        "endpoints",
     }
+    services = [e for e in answer["resources"] if e["kind"] == "service"]
+    assert services and all((e["state"], e["endpoints"]) == ("offered", 0) for e in services)
     assert all(set(e) == keys and e["reason"].endswith(".") for e in answer["resources"])
 
 
