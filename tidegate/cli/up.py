@@ -10,7 +10,6 @@ from rich.live import Live
 
 from tidegate import installation
 from tidegate.cli.access import open_operator
-from tidegate.cli.access import open_operator
 from tidegate.cli.clients import CliError
 from tidegate.cli.reports import err, out, progress
 from tidegate.cli.status import look, render
