@@ -119,7 +119,7 @@ def test_zones_and_groups_come_and_go(console: Browser, site: Site) -> None:
     one = "/console/vpc/endpoints/" + (endpoint_id := site.add_endpoint())
     site.settle(endpoint_id)
     second, other = site.add_subnet("ap-southeast-1b", "10.0.2.0/24"), site.add_group("second")
-    dialog = console.get(one + "/zones/new", **{"HX-Request": "true", "HX-Target": "dialog-place"})
+    dialog = console.get(one + "/zones/new", **{"HX-Request": "true", "HX-Target": "dialog_place"})
     assert dialog.html.startswith("<dialog") and second in dialog.html
     shown = console.post(one + "/zones/new", {"vswitch": second, "address": "10.0.2.99"})
     assert "10.0.2.99" in shown.text and "Pending" in shown.text
