@@ -17,6 +17,7 @@ _NAMES: Mapping[str, tuple[str, str]] = {
     "endpoints": ("endpoint", "endpoint_id"),
     "endpoint_zones": ("endpoint", "endpoint_id"),
     "interfaces": ("interface", "interface_id"),
+    "public_listeners": ("public_listener", "region_id"),
     "security_groups": ("security_group", "group_id"),
     "security_group_rules": ("security_group", "group_id"),
     "service_resources": ("service", "service_id"),

@@ -241,6 +241,13 @@ def test_the_password_is_shown_until_the_dialog_closes(world: World, console: Br
     assert password not in later.html and "Reset Password" in later.text
 
 
+def test_enter_does_not_reset_the_password(world: World, console: Browser) -> None:
+    """Enter in the field Database presses the form's first button, whichever that is."""
+    html = console.get(f"{make(world)}/connect").html
+    form = html[html.index('<form id="connect_body"') :]
+    assert re.findall(r"<button[^>]*>", form)[0] == '<button class="visually-hidden" tabindex="-1" aria-hidden="true">'
+
+
 def test_own_connected_endpoints_are_offered_as_host(world: World, console: Browser) -> None:
     """The only one is taken at once; another account's is not offered at all."""
     path = make(world)

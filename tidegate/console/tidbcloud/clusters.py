@@ -45,7 +45,7 @@ def list_clusters(visit: Visit) -> Response:
 def render_cluster(visit: Visit, template: str, view: ClusterView, *, status: int = 200, **values: Any) -> Response:
     """A page of one cluster: what all of them show, and the way between them."""
     cluster = view.cluster
-    watch = [("cluster", cluster.cluster_id), *values.pop("watch", ())]
+    watch = [("cluster", cluster.cluster_id), ("public_listener", cluster.region_id), *values.pop("watch", ())]
     return visit.render(template, status=status, view=view, cluster=cluster, watch=watch, **_PAGE, **values)
 
 
