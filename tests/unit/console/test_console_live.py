@@ -27,17 +27,18 @@ async def next_within(stream: AsyncIterator[None], limit_s: float) -> bool:
 def test_a_commit_is_told_within_200_ms(world: World) -> None:
     """Issue 5's figure, from an operation's commit in another thread to the page's stream."""
 
+    committed: list[float] = []
+    world.store.listen(lambda changes: committed.append(time.perf_counter()))
+
     async def watch() -> float:
         stream = world.live.watch("u", [("cluster", "")], world.live.mark())
         step = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0)
-        started = time.perf_counter()
         create = {"region_id": "alicloud-ap-southeast-1", "display_name": "orders"}
-        threading.Thread(
-            target=clusters.create_cluster, args=(world.context, world.caller("admin")), kwargs=create
-        ).start()
+        caller = world.caller("admin")
+        threading.Thread(target=clusters.create_cluster, args=(world.context, caller), kwargs=create).start()
         await asyncio.wait_for(step, 5)
-        return time.perf_counter() - started
+        return time.perf_counter() - committed[0]
 
     assert asyncio.run(watch()) < 0.2
 
