@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-
-TOKEN_LIFE = timedelta(hours=24)
-"""reference/alibaba.md: a client token holds for a day; then its row goes (controller/tokens.py)"""
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)

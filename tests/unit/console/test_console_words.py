@@ -79,5 +79,30 @@ def test_the_readers_choice_comes_first(cookie: str, accepted: str, wanted: str)
 def test_the_language_ends_with_the_page() -> None:
     """Worker threads are used again: one reader's language must not be the next one's."""
     with speaking("zh"):
-        assert _("Clusters") == "集群"
+        assert _("Clusters") == "集群（Clusters）"
     assert _("Clusters") == "Clusters"
+
+
+WORDS = (
+    *(
+        "Clusters",
+        "Connect",
+        "Connection Type",
+        "Private Endpoint",
+        "Service Name",
+        "Availability Zone ID",
+        "Region ID",
+    ),
+    *("VPC", "Endpoints", "Interface Endpoints", "Create Endpoint", "Region", "Endpoint Name", "Endpoint Type"),
+    *("Interface Endpoint", "Endpoint Service", "Other Endpoint Services", "Endpoint Service Name", "Verify"),
+    *("Security Group", "Zone", "OK", "Active", "Connected", "Connect With", "Endpoint Details"),
+    "Domain Name of Endpoint Service",
+)
+"""what stands in bold on the how-to's page, in English on its Chinese page too"""
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_the_how_to_s_own_word_stands_on_the_chinese_page(word: str) -> None:
+    """The Chinese how-to names buttons and fields in English: whoever follows it must find them."""
+    with speaking("zh"):
+        assert word in _(word)
