@@ -58,7 +58,17 @@ def enter(browser: Browser, world: World, request: pytest.FixtureRequest) -> Ite
         return person
 
     yield enter
-    for person in people:
+    for number, person in enumerate(people):
+        if getattr(request.node, "failed", False):
+            person.picture(f"failed-{request.node.name}-{number}")
         person.close()
     troubles = [trouble for person in people for trouble in person.troubles]
     assert not troubles, f"{request.node.name}: {troubles}"
+
+
+@pytest.hookimpl(hookwrapper=True, specname="pytest_runtest_makereport")
+def pytest_remember_failure(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """For the last picture of a test that fails."""
+    yield
+    if call.when == "call" and call.excinfo is not None:
+        item.failed = True

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, e
 
 from tidegate.cli.access import open_operator
 from tidegate.cli.user import make_link
+from tidegate.console.words import translations
 from tidegate.testing import World
 
 PICTURES = Path(__file__).parents[2] / "build" / "screenshots"
@@ -34,6 +35,8 @@ ARGUMENTS = [
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
 LOOPBACK = "127.0.0.1"
+EXPECTED = re.compile("the server responded with a status of|^htmx:(sendAbort|afterRequest),")
+"""refusals, which are tested by their pages; and a request that the next choice took the place of"""
 
 
 def missing_browser() -> str | None:
@@ -108,15 +111,26 @@ class Person:
         self.page.goto(f"/console{path}")
         return self.page
 
-    def speak(self, english: str, chinese: str) -> str:
-        return chinese if self.language == "zh" else english
+    def say(self, english: str, **values: str) -> str:
+        """The words as this person reads them; ``values`` for its ``%(name)s`` or ``{name}``."""
+        words = str(translations(self.language).gettext(english))
+        return words % values if "%(" in words else words.format(**values) if values else words
 
-    def click(self, role: Any, english: str, chinese: str, within: Locator | None = None) -> None:
-        self.find(role, english, chinese, within).click()
-
-    def find(self, role: Any, english: str, chinese: str, within: Locator | None = None) -> Locator:
+    def find(self, role: Any, english: str, within: Page | Locator | None = None, **values: str) -> Locator:
         """By what a screen reader would say: the role, and the whole name."""
-        return (within or self.page).get_by_role(role, name=self.speak(english, chinese), exact=True)
+        return (within or self.page).get_by_role(role, name=self.say(english, **values), exact=True)
+
+    def click(self, role: Any, english: str, within: Locator | None = None, **values: str) -> None:
+        self.find(role, english, within, **values).click()
+
+    def field(self, english: str, within: Locator | None = None) -> Locator:
+        """By its label, which may be followed by the star of a required one."""
+        return (within or self.page).get_by_label(re.compile(f"^{re.escape(self.say(english))}( \\*)?$"))
+
+    def fact(self, english: str, within: Locator | None = None) -> Locator:
+        """The value that stands beside this word in a list of facts."""
+        word = self.page.locator("dt", has_text=re.compile(f"^{re.escape(self.say(english))}$"))
+        return (within or self.page).locator(".facts > div", has=word).locator("dd")
 
     def picture(self, name: str) -> None:
         """Kept as build output, for people to look at."""
@@ -141,8 +155,9 @@ class Person:
 
     def _hear(self, message: ConsoleMessage) -> None:
         """Chromium reports what the Content-Security-Policy blocked here as well."""
-        expected = "the server responded with a status of" in message.text  # refusals are tested by their pages
-        if message.type in ("error", "warning") and not expected:
+        if EXPECTED.search(message.text):
+            return
+        if message.type in ("error", "warning"):
             self.troubles.append(f"{message.type}: {message.text} ({message.location.get('url', '')})")
 
 
