@@ -27,6 +27,8 @@ class Access:
     server: Server
     alibaba: AlibabaClient
     tidbcloud: TidbCloudClient
+    ca_path: Path | None = None
+    """what vouches for the installation's certificates"""
 
 
 def open_access(settings: Settings | None = None) -> Access:
@@ -62,7 +64,9 @@ def build_access(environ: Mapping[str, str]) -> Access:
         raise CliError(f'{", ".join(missing)} missing beside TIDEGATE_HTTP. Set all of them: eval "$(tidegate env)".')
     server = choose_server(environ)
     key_id, secret, public, private = (environ[name] for name in KEYS)
-    return Access(server, AlibabaClient(server, key_id, secret), TidbCloudClient(server, public, private))
+    ca = environ.get("TIDEGATE_CA")
+    alibaba, tidbcloud = AlibabaClient(server, key_id, secret), TidbCloudClient(server, public, private)
+    return Access(server, alibaba, tidbcloud, Path(ca) if ca else None)
 
 
 def choose_server(environ: Mapping[str, str]) -> Server:

@@ -23,7 +23,7 @@ from tidegate.cli.reports import (
     show_password_once,
     wait_until,
 )
-from tidegate.domain.connection_strings import HOST, Target, build_strings
+from tidegate.domain.connection_strings import CA_PATH, HOST, Target, build_strings
 
 app = typer.Typer(
     help="TiDB clusters: create, list, show, password, connect, delete.",
@@ -108,24 +108,23 @@ def connect(
     cluster: Cluster,
     endpoint: Annotated[str | None, typer.Option(help="whose domain is the host; none: the only one there is")] = None,
     connect_with: Annotated[str | None, typer.Option("--with", help="only this entry, for example 'MySQL CLI'")] = None,
+    public: Annotated[bool, typer.Option("--public", help="through the public endpoint, with TLS")] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """What the Connect dialog shows for a private endpoint: what to paste where, and the connection strings."""
+    """What the Connect dialog shows: what to paste where, and the connection strings, of a private endpoint."""
     access = open_access()
     found = clusters.find_cluster(access.tidbcloud, cluster)
-    service, zones, region = clusters.private_service(found)
-    host = choose_host(access, service, endpoint)
-    strings = build_strings(Target(f"{found['userPrefix']}.root", host, found["endpoints"]["private"]["port"]))
+    facts, target = describe_public(access, found) if public else describe_private(access, found, endpoint)
+    strings = build_strings(target)
     if connect_with is not None and connect_with not in strings:
         raise CliError(f"There is no entry {connect_with!r}. There are: {', '.join(strings)}.")
     if connect_with is not None:
         strings = {connect_with: strings[connect_with]}
-    facts = {"service_name": service, "availability_zone_ids": zones, "region_id": region, "host": host}
     if output is Format.JSON:
         print_json(facts | {"connect_with": strings})
     elif connect_with is not None:
         out.print(strings[connect_with], markup=False)
-        if host == HOST:
+        if target.host == HOST:
             err.print(HOST_HINT, markup=False)
     else:
         print_dialog(facts, strings)
@@ -165,6 +164,26 @@ def describe(cluster: Json) -> dict[str, Any]:
     except CliError:
         return facts | {"private_endpoint": f"not available on {cluster['region']['cloudProvider']}"}
     return facts | {"service_name": service, "availability_zone_ids": zones, "region_id": region}
+
+
+def describe_private(access: Access, cluster: Json, endpoint: str | None) -> tuple[dict[str, Any], Target]:
+    """Raises CliError on a cloud that has no private endpoints."""
+    service, zones, region = clusters.private_service(cluster)
+    host = choose_host(access, service, endpoint)
+    facts = {"service_name": service, "availability_zone_ids": zones, "region_id": region, "host": host}
+    return facts, Target(f"{cluster['userPrefix']}.root", host, cluster["endpoints"]["private"]["port"])
+
+
+def describe_public(access: Access, cluster: Json) -> tuple[dict[str, Any], Target]:
+    """The CA is this installation's own file: nobody need put it among a system's.  Raises CliError while disabled."""
+    public = cluster["endpoints"]["public"]
+    if public["disabled"]:
+        raise CliError(
+            f"The public endpoint of {cluster['displayName']} is disabled (your side): enable it with "
+            "PATCH endpoints.public.disabled, or on the console's Networking page."
+        )
+    facts = {"host": public["host"], "port": public["port"], "ca": str(access.ca_path or CA_PATH)}
+    return facts, Target(f"{cluster['userPrefix']}.root", public["host"], public["port"], ca_path=facts["ca"])
 
 
 def choose_host(access: Access, service: str, endpoint: str | None) -> str:

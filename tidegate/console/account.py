@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from urllib.parse import urlsplit
 
 from starlette.responses import Response
@@ -14,6 +15,8 @@ from tidegate.domain.users import SESSION_LIMIT
 from tidegate.operations import users
 
 HOME = "/clusters"
+_HASHING = threading.BoundedSemaphore(2)
+"""a hash takes 32 MiB: strangers must not make many of them at once"""
 _YEAR_S = 365 * 24 * 3600
 _PASSWORD_FIELDS = {"new password": "password"}
 
@@ -28,16 +31,17 @@ def log_in(visit: Visit) -> Response:
     """Slowed per name and per address, so that neither a password nor a name can be guessed at speed."""
     name, goal = visit.form.get("name"), local_path(visit.form.get("next"))
     keys = (f"name {name.lower()[:64]}", f"address {_address(visit)}")
-    wait_s = visit.parts.throttle.wait_s(*keys)
-    token = None if wait_s else users.log_in(visit.context, name, visit.form.get("password"))
-    if token is not None:
-        visit.parts.throttle.forget(*keys)
-        return _enter(visit, token, goal)
-    if wait_s:
+    throttle = visit.parts.throttle
+    if wait_s := throttle.wait_s(*keys):
         text = _("Too many attempts. Try again in {minutes} min.").format(minutes=int(wait_s // 60) + 1)
-    else:
-        visit.parts.throttle.failed(*keys)
-        text = _("User name or password is wrong.")
+        return visit.render("account/login.html", status=422, name=name, next=goal, problem=Problem(text))
+    throttle.count(*keys)
+    with _HASHING:
+        token = users.log_in(visit.context, name, visit.form.get("password"))
+    if token is not None:
+        throttle.forget(*keys)
+        return _enter(visit, token, goal)
+    text = _("User name or password is wrong.")
     return visit.render("account/login.html", status=422, name=name, next=goal, problem=Problem(text))
 
 
@@ -56,7 +60,8 @@ def use_link(visit: Visit) -> Response:
         problem = Problem(_("The two passwords differ."), "password_again")
         return visit.render("account/link.html", status=422, guest=user, problem=problem)
     try:
-        session = users.use_login_link(visit.context, token, password)
+        with _HASHING:
+            session = users.use_login_link(visit.context, token, password)
     except Refusal as refusal:
         problem = describe_refusal(refusal, _PASSWORD_FIELDS)
         return visit.render("account/link.html", status=422, guest=user, problem=problem)

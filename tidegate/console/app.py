@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import quote
 
 import structlog
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from prometheus_client import Histogram
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.applications import Starlette
@@ -40,6 +40,8 @@ from tidegate.store.store import StoreError
 log = structlog.get_logger("tidegate.console")
 
 _SEND_LIMIT_S = 20.0
+THREADS = 20
+"""of their own: pages that wait, for a server or a password's hash, take none from the APIs"""
 LIVE_HEADER = "x-tidegate-live"
 """on requests that a live page makes by itself: they do not keep a session alive"""
 
@@ -48,6 +50,7 @@ def build_console(parts: Parts) -> ASGIApp:
     """For ``chain.build_app(fallback=...)``.  From now on ``parts.live`` hears of each commit of the store."""
     load_files()
     build_environment()
+    threads = CapacityLimiter(THREADS)
     parts.context.store.listen(parts.live.notify)
     seconds = Histogram("tidegate_console_seconds", "Time to answer a page", ("page",), registry=parts.registry)
     routes = [
@@ -55,8 +58,8 @@ def build_console(parts: Parts) -> ASGIApp:
         Route(ROOT, _lead_in),
         Route(f"{STATIC_URL}/{{name}}", serve_static),
         Route(f"{ROOT}/live", _live(parts)),
-        *(Route(ROOT + page.path, _serve(parts, page, seconds), methods=_methods(page)) for page in PAGES),
-        Route("/{path:path}", _serve(parts, Page("/404", get=_show_lost, public=True), seconds)),
+        *(Route(ROOT + page.path, _serve(parts, page, seconds, threads), methods=_methods(page)) for page in PAGES),
+        Route("/{path:path}", _serve(parts, Page("/404", get=_show_lost, public=True), seconds, threads)),
     ]
     return Starlette(routes=routes)
 
@@ -69,12 +72,14 @@ async def _lead_in(request: Request) -> Response:
     return RedirectResponse(f"{ROOT}/", 303)
 
 
-def _serve(parts: Parts, page: Page, seconds: Histogram) -> Callable[[Request], Awaitable[Response]]:
+def _serve(
+    parts: Parts, page: Page, seconds: Histogram, threads: CapacityLimiter
+) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         started = time.perf_counter()
         try:
             form = await read_form(request) if request.method == "POST" else None
-            response = await to_thread.run_sync(_answer, parts, page, request, form)
+            response = await to_thread.run_sync(_answer, parts, page, request, form, limiter=threads)
         except FormError as error:
             response = PlainTextResponse("This is no form of the console.\n", error.status)
         response.headers.update(HEADERS)
@@ -134,6 +139,8 @@ def _refuse(visit: Visit, page: Page, form: Form | None) -> Response | None:
 
 
 def _show_lost(visit: Visit) -> Response:
+    if not visit.path.startswith(f"{ROOT}/") and "text/html" not in visit.request.headers.get("accept", ""):
+        return PlainTextResponse("Nothing is served at this path.\n", 404)  # a program looked for an API
     return show_error(visit, 404, _("There is no such page."))
 
 

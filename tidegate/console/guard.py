@@ -26,7 +26,7 @@ HEADERS: Mapping[str, str] = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
-FAILURES_ALLOWED = 5
+TRIES_ALLOWED = 5
 WINDOW_S = 300.0
 REMEMBERED = 10_000
 
@@ -68,31 +68,32 @@ def decide_form_trusted(secret: str, given: str, request: Request) -> bool:
 
 
 class Throttle:
-    """Failures per key within a window.  In memory and bounded: after a restart everybody begins anew."""
+    """Tries per key within a window.  In memory and bounded: after a restart everybody begins anew."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._lock = clock, threading.Lock()
-        self._failures: OrderedDict[str, list[float]] = OrderedDict()
+        self._tries: OrderedDict[str, list[float]] = OrderedDict()
 
     def wait_s(self, *keys: str) -> float:
         """0 when a try is allowed, else how long to wait."""
         with self._lock:
             return max((self._wait_s(key) for key in keys), default=0.0)
 
-    def failed(self, *keys: str) -> None:
+    def count(self, *keys: str) -> None:
+        """One more try.  It is counted before it is judged, so that many at once are not one."""
         now = self._clock()
         with self._lock:
             for key in keys:
-                recent = [at for at in self._failures.pop(key, []) if now - at < WINDOW_S]
-                self._failures[key] = [*recent, now][-FAILURES_ALLOWED:]
-            while len(self._failures) > REMEMBERED:
-                self._failures.popitem(last=False)
+                recent = [at for at in self._tries.pop(key, []) if now - at < WINDOW_S]
+                self._tries[key] = [*recent, now][-TRIES_ALLOWED:]
+            while len(self._tries) > REMEMBERED:
+                self._tries.popitem(last=False)
 
     def forget(self, *keys: str) -> None:
         with self._lock:
             for key in keys:
-                self._failures.pop(key, None)
+                self._tries.pop(key, None)
 
     def _wait_s(self, key: str) -> float:
-        recent = [at for at in self._failures.get(key, []) if self._clock() - at < WINDOW_S]
-        return recent[0] + WINDOW_S - self._clock() if len(recent) >= FAILURES_ALLOWED else 0.0
+        recent = [at for at in self._tries.get(key, []) if self._clock() - at < WINDOW_S]
+        return recent[0] + WINDOW_S - self._clock() if len(recent) >= TRIES_ALLOWED else 0.0

@@ -30,7 +30,12 @@ PRODUCTS: tuple[Product, ...] = (
         "/console/vpc",
         N_("VPC"),
         "/console/vpc/endpoints",
-        (Link("/console/vpc/endpoints", N_("Endpoints")),),
+        (
+            Link("/console/vpc/vpcs", N_("VPCs")),
+            Link("/console/vpc/vswitches", N_("vSwitches")),
+            Link("/console/vpc/security-groups", N_("Security Groups")),
+            Link("/console/vpc/endpoints", N_("Endpoints")),
+        ),
     ),
 )
 """in the order of the header"""

@@ -5,14 +5,27 @@ from __future__ import annotations
 from tidegate.console import account
 from tidegate.console.tidbcloud import clusters, connect, networking, sql_users
 from tidegate.console.visit import Page
-from tidegate.console.vpc import endpoint_form, endpoints
+from tidegate.console.vpc import (
+    endpoint_form,
+    endpoints,
+    interfaces,
+    security_group_rules,
+    security_groups,
+    subnets,
+    vpcs,
+)
 
 PAGES: tuple[Page, ...] = (
     *account.PAGES,
     *clusters.PAGES,
-    *endpoint_form.PAGES,
-    *endpoints.PAGES,
     *connect.PAGES,
     *networking.PAGES,
     *sql_users.PAGES,
+    *endpoint_form.PAGES,
+    *endpoints.PAGES,
+    *interfaces.PAGES,
+    *vpcs.PAGES,
+    *subnets.PAGES,
+    *security_group_rules.PAGES,
+    *security_groups.PAGES,
 )

@@ -30,6 +30,7 @@ from tidegate.controller.plan import (
 )
 from tidegate.controller.rounds import Look, count_per_look, look
 from tidegate.controller.services import reconcile_resources
+from tidegate.controller.tokens import PURGE_EVERY_S, purge_tokens
 from tidegate.controller.usages import load_usage, record_usages
 from tidegate.controller.vpcs import reconcile_vpc
 from tidegate.controller.world import Network, World, load_network, load_world
@@ -85,6 +86,7 @@ class Controller:
         self._tasks: set[asyncio.Task[None]] = set()
         self._retries: dict[Key, asyncio.TimerHandle] = {}
         self._round_began, self._looked_to = clock(), ""
+        self._purge_at_s = 0.0
         self.settled = False
         """the agent that is connected now has been told the whole host"""
         self.last_error = ""
@@ -386,7 +388,7 @@ class Controller:
         step_s = min(1.0, self._settings.resync_s)
         while True:
             await asyncio.sleep(step_s)
-            for work in (self._let_sleep, partial(self._look_around, step_s)):
+            for work in (self._let_sleep, partial(self._look_around, step_s), self._purge):
                 try:
                     await work()
                 except Exception:
@@ -408,6 +410,13 @@ class Controller:
             self._enqueue(("cluster", cluster_id))
         if seen.stray:
             self._enqueue(WHOLE_HOST)
+
+    async def _purge(self) -> None:
+        """Client tokens of yesterday; what is left of many, with the next tick."""
+        if self._clock() < self._purge_at_s:
+            return
+        more = await asyncio.to_thread(purge_tokens, self._store, self._now())
+        self._purge_at_s = self._clock() + (0.0 if more else PURGE_EVERY_S)
 
     def _watch_idle(self, cluster: Cluster, database: DatabaseStatus | None) -> None:
         idle = database is not None and database.phase == "ready" and database.sessions == 0 and cluster.awake

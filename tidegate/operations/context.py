@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from tidegate.domain.names import Draw
 from tidegate.domain.refusals import DryRunPassed, Refusal, TokenReused
@@ -15,9 +15,7 @@ from tidegate.domain.status import Kind
 from tidegate.domain.usage import Allowance
 from tidegate.operations.sealing import Sealer
 from tidegate.store.store import Store, Transaction
-from tidegate.store.tokens import ClientToken
-
-TOKEN_LIFE = timedelta(hours=24)
+from tidegate.store.tokens import TOKEN_LIFE, ClientToken
 
 
 def utc_now() -> datetime:

@@ -95,6 +95,23 @@ class Rows(Generic[T]):
         self._connection.execute(delete(self._table).where(self._is(key)))
         self._note(dict(zip(self._key, key, strict=True)))
 
+    def has_older(self, column: str, than: Any) -> bool:
+        """Whether there is a row whose ``column`` lies before ``than``."""
+        query = select(self._table.c[column]).where(self._table.c[column] < than).limit(1)
+        return self._connection.execute(query).first() is not None
+
+    def remove_older(self, column: str, than: Any, limit: int) -> int:
+        """Up to ``limit`` rows whose ``column`` lies before ``than``, the oldest first; how many there were."""
+        table = self._table
+        query = select(*(table.c[name] for name in self._key)).where(table.c[column] < than)
+        keys = [dict(row) for row in self._connection.execute(query.order_by(table.c[column]).limit(limit)).mappings()]
+        if keys:
+            is_one = and_(*(table.c[name] == bindparam(name) for name in self._key))
+            self._connection.execute(delete(table).where(is_one), keys)
+        for key in keys:
+            self._note(key)
+        return len(keys)
+
     def _note(self, columns: Mapping[str, Any]) -> None:
         if (change := name_change(self._table.name, columns)) is not None:
             self._changes.add(change)

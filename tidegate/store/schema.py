@@ -402,4 +402,6 @@ client_tokens = Table(
     _id("parameters_digest"),
     _text("resource_id"),
     _created(),
+    # The oldest are looked for each minute.
+    Index(None, "created_at"),
 )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+TOKEN_LIFE = timedelta(hours=24)
+"""reference/alibaba.md: a client token holds for a day; then its row goes (controller/tokens.py)"""
 
 
 @dataclass(frozen=True, slots=True)

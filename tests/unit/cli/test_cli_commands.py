@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tidegate.cli.access import Access
 from tidegate.cli.calls.clusters import private_service
 from tidegate.cli.calls.endpoints import region_of_service
 from tidegate.cli.calls.networks import plan_subnets
-from tidegate.cli.clients import CliError
+from tidegate.cli.clients import AlibabaClient, CliError, Server, TidbCloudClient
+from tidegate.cli.cluster import describe_public
 from tidegate.cli.endpoint import refuse_service
 from tidegate.cli.reports import PASSWORD_VARIABLE, choose_password, make_password
 from tidegate.cli.status import choose_rows, is_wrong, render, summarize
 from tidegate.cli.tidb import show_build
 from tidegate.cli.vpc import resolver_text
+from tidegate.domain.connection_strings import build_string
 
 SERVICE = "com.aliyuncs.privatelink.ap-southeast-1.epsrv-t4nabc"
 
@@ -137,3 +141,18 @@ def test_a_build_in_a_log_is_seen_to_live(capsys: pytest.CaptureFixture[str]) ->
         for number in range(50):
             tell("compile", number / 50, f"package {number}")
     assert capsys.readouterr().err.splitlines() == ["TiDB: modules downloading", "TiDB: compile 0% package 0"]
+
+
+def test_public_strings_name_the_ca_of_this_installation() -> None:
+    """Its certificates are not signed by any CA that a system knows."""
+    server = Server("http", "127.0.0.1:1")
+    clients = AlibabaClient(server, "k", "s"), TidbCloudClient(server, "k", "s")
+    access = Access(server, *clients, ca_path=Path("/home/x/ca.pem"))
+    public = {"host": "db.example", "port": 4001, "disabled": False}
+    cluster = {"displayName": "orders", "userPrefix": "3p", "endpoints": {"public": public}}
+    facts, target = describe_public(access, cluster)
+    assert facts == {"host": "db.example", "port": 4001, "ca": "/home/x/ca.pem"}
+    assert "--ssl-ca=/home/x/ca.pem" in build_string("MySQL CLI", target)
+    public["disabled"] = True
+    with pytest.raises(CliError, match="disabled"):
+        describe_public(access, cluster)

@@ -46,6 +46,7 @@ def test_every_promised_command_is_there() -> None:
         "up", "down", "status", "env", "demo", "tidb", "serve", "agent", "gateway", "dns",
         "vpc create", "vpc list", "vpc delete", "vpc exec", "vpc attach",
         "cluster create", "cluster list", "cluster show", "cluster password", "cluster connect", "cluster delete",
+        "user create", "user list", "user link", "console",
         "endpoint create", "endpoint list", "endpoint show", "endpoint delete", "endpoint verify",
     } <= names  # fmt: skip
 

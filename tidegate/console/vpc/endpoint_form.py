@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from tidegate.console.errors import Problem, describe_refusal
 from tidegate.console.visit import Page, Visit
-from tidegate.console.vpc.endpoints import LIST, group_option, subnet_option
+from tidegate.console.vpc.choices import group_option, subnet_option, vpc_option
+from tidegate.console.vpc.endpoints import LIST
 from tidegate.console.vpc.regions import HERE, find_region, in_region, show
 from tidegate.console.words import _
 from tidegate.domain import refusals as r
@@ -151,7 +152,7 @@ def _show(visit: Visit, draft: Draft, problem: Problem | None = None) -> Respons
         draft=draft,
         service=service,
         why_not=why_not,
-        vpcs=[(v.vpc.vpc_id, f"{v.vpc.name or v.vpc.vpc_id} · {v.vpc.cidr}") for v in mine],
+        vpcs=[vpc_option(view) for view in mine],
         vpc_chosen=here,
         groups=[group_option(group) for group in groups],
         zones=_zone_choices(draft, service, known) if here else [],

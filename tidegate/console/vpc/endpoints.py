@@ -10,6 +10,7 @@ from starlette.responses import Response
 from tidegate.console.errors import describe_refusal
 from tidegate.console.paging import take_cursor
 from tidegate.console.visit import ROOT, Page, Visit
+from tidegate.console.vpc.choices import group_option, subnet_option
 from tidegate.console.vpc.regions import in_region, show
 from tidegate.console.words import _
 from tidegate.domain.catalogue import Region, require_region
@@ -18,7 +19,6 @@ from tidegate.domain.refusals import Refusal
 from tidegate.operations import endpoints, security_groups, services, subnets, vpcs
 from tidegate.operations.endpoints import EndpointView, ZoneSpec
 from tidegate.operations.security_groups import SecurityGroupView
-from tidegate.operations.subnets import SubnetView
 
 LIST = "/vpc/endpoints"
 _FIELDS = {"EndpointName": "name", "EndpointDescription": "description"}
@@ -145,12 +145,6 @@ def _zone_form(visit: Visit, refusal: Refusal | None = None) -> Response:
     )
 
 
-def subnet_option(view: SubnetView) -> tuple[str, str]:
-    subnet = view.subnet
-    free = _("{count} free addresses").format(count=view.free_addresses)
-    return subnet.subnet_id, f"{subnet.name or subnet.subnet_id} · {subnet.cidr} · {free}"
-
-
 def ask_remove_zone(visit: Visit, refusal: Refusal | None = None) -> Response:
     _endpoint(visit)
     return visit.ask(
@@ -196,11 +190,6 @@ def _group_form(visit: Visit, refusal: Refusal | None = None) -> Response:
         back=ROOT + _path(visit),
         problem=describe_refusal(refusal, {"security_group": "group"}) if refusal else None,
     )
-
-
-def group_option(view: SecurityGroupView) -> tuple[str, str]:
-    group = view.group
-    return group.group_id, f"{group.name} · {group.group_id}" if group.name else group.group_id
 
 
 def ask_detach_group(visit: Visit, refusal: Refusal | None = None) -> Response:

@@ -43,4 +43,6 @@ def show(visit: Visit, template: str, region_id: str, **values: Any) -> Response
     if visit.request.cookies.get(COOKIE) != region.code and not visit.fragment:
         visit.set_cookie(COOKIE, region.code, _YEAR_S)
     list_path = "/".join(visit.path.split("/")[:4])
-    return visit.render(template, region=region, regions=HERE, list_path=list_path, **values)
+    values |= {"region": region, "regions": HERE, "list_path": list_path}
+    values["zone_options"] = [(zone.zone_id, zone.zone_id) for zone in region.zones]
+    return visit.render(template, **values)

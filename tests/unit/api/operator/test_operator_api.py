@@ -29,6 +29,7 @@ from tidegate.operations.interfaces import create_interface
 from tidegate.operations.security_groups import create_security_group
 from tidegate.operations.services import ensure_region_services
 from tidegate.operations.subnets import create_subnet
+from tidegate.operations.users import ensure_first_user, find_link_user
 from tidegate.operations.vpcs import create_vpc
 from tidegate.store.store import Store
 
@@ -254,3 +255,33 @@ def test_two_first_starts_agree_on_one_token(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(seen) == 8 and len(set(seen)) == 1
+
+
+def test_users_are_made_listed_and_let_in(site: Site) -> None:
+    """A link is a path that logs its user in; accounts that are not named are made."""
+    ensure_first_user(site.context)
+    status, made = site.ask("/users", "POST", name="Alice", tidbcloud=site.tidb.account_id)
+    assert status == 200 and made["name"] == "alice" and made["tidbcloud"] == site.tidb.account_id
+    assert made["alicloud"] != site.alibaba.account_id and not made["has_password"]
+    listed = site.ask("/users")[1]["users"]
+    assert [user["name"] for user in listed] == ["admin", "alice"]
+    assert (listed[0]["alicloud"], listed[0]["tidbcloud"]) == (site.alibaba.account_id, site.tidb.account_id)
+    _, answer = site.ask("/users/alice/link", "POST")
+    user = find_link_user(site.context, answer["path"].removeprefix("/console/link/"))
+    assert user is not None and user.name == "alice"
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status"),
+    [
+        ("/users", {"name": "admin"}, 409),
+        ("/users", {"name": "A B"}, 400),
+        ("/users", {}, 400),
+        ("/users", {"name": "bob", "alicloud": "1"}, 404),
+        ("/users/nobody/link", {}, 404),
+    ],
+)
+def test_users_that_cannot_be(site: Site, path: str, query: dict[str, str], status: int) -> None:
+    ensure_first_user(site.context)
+    assert site.ask(path, "POST", **query)[0] == status
+    assert len(site.ask("/users")[1]["users"]) == 1

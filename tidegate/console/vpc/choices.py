@@ -1,0 +1,23 @@
+"""What forms offer to choose from: (value, label) of VPCs, vSwitches and security groups."""
+
+from __future__ import annotations
+
+from tidegate.console.words import _
+from tidegate.operations.security_groups import SecurityGroupView
+from tidegate.operations.subnets import SubnetView
+from tidegate.operations.vpcs import VpcView
+
+
+def vpc_option(view: VpcView) -> tuple[str, str]:
+    return view.vpc.vpc_id, f"{view.vpc.name or view.vpc.vpc_id} · {view.vpc.cidr}"
+
+
+def subnet_option(view: SubnetView) -> tuple[str, str]:
+    subnet = view.subnet
+    free = _("{count} free addresses").format(count=view.free_addresses)
+    return subnet.subnet_id, f"{subnet.name or subnet.subnet_id} · {subnet.cidr} · {free}"
+
+
+def group_option(view: SecurityGroupView) -> tuple[str, str]:
+    group = view.group
+    return group.group_id, f"{group.name} · {group.group_id}" if group.name else group.group_id
