@@ -1,12 +1,13 @@
-"""Write docs/api.md from the code: every action, its parameters, its errors, and what is not done.
+"""Write docs/api.md and docs/tidbcloud-openapi.json from the code: calls, parameters, errors, and what is not done.
 
-python tools/write_api_docs.py            writes docs/api.md
-python tools/write_api_docs.py --check    exits 1 if docs/api.md is not what the code says (a test runs it)
+python tools/write_api_docs.py            writes them
+python tools/write_api_docs.py --check    exits 1 if one of them is not what the code says (a test runs it)
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +18,9 @@ sys.path.insert(0, str(ROOT))
 from tidegate.api.alibaba import actions, errors  # noqa: E402
 from tidegate.api.alibaba import gateway as _gateway  # noqa: E402, F401 - fills the table of actions
 from tidegate.api.tidbcloud import errors as tidb_errors  # noqa: E402
-from tidegate.api.tidbcloud import routes  # noqa: E402
+from tidegate.api.tidbcloud import openapi, routes  # noqa: E402
 
-PAGE = ROOT / "docs" / "api.md"
+DOCS = ROOT / "docs"
 PRODUCTS = {
     "2020-04-15": "PrivateLink",
     "2016-04-28": "VPC",
@@ -101,14 +102,19 @@ def _words(names: list[str]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare, do not write")
-    page = build_page()
-    if parser.parse_args().check:
-        if PAGE.read_text() != page:
-            print("docs/api.md is not what the code says: run python tools/write_api_docs.py", file=sys.stderr)
-            return 1
-        return 0
-    PAGE.write_text(page)
-    return 0
+    pages = {
+        DOCS / "api.md": build_page(),
+        DOCS / "tidbcloud-openapi.json": json.dumps(openapi.build_openapi(), indent=1) + "\n",
+    }
+    check = parser.parse_args().check
+    stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
+    for path in stale:
+        if check:
+            name = path.relative_to(ROOT)
+            print(f"{name} is not what the code says: run python tools/write_api_docs.py", file=sys.stderr)
+        else:
+            path.write_text(pages[path])
+    return int(check and bool(stale))
 
 
 if __name__ == "__main__":

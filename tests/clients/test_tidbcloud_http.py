@@ -7,13 +7,10 @@ client does with its cached challenge, and bodies that are sent again after the 
 from __future__ import annotations
 
 import hashlib
-import socket
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -21,86 +18,20 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 import requests
-import uvicorn
 from languages import Client, open_client
-from prometheus_client import CollectorRegistry
 from requests.auth import HTTPDigestAuth
 from requests.utils import parse_dict_header
-from starlette.requests import Request
-from starlette.responses import Response
+from tidbcloud_served import DEADLINE_S, Site, serve_tidbcloud
 
-from tidegate.api.chain import Problem, build_app
-from tidegate.api.operator.adapter import OperatorAdapter
-from tidegate.api.operator.inventory import AgentHealth
-from tidegate.api.operator.token import ensure_token
-from tidegate.api.tidbcloud.adapter import TidbCloudAdapter
 from tidegate.domain.accounts import AccessKey
-from tidegate.domain.status import Status
-from tidegate.operations.accounts import ensure_first_accounts
-from tidegate.operations.context import Context
-from tidegate.operations.services import ensure_region_services
-from tidegate.store.store import Store
 
-DEADLINE_S = 20.0
 BODY = {"displayName": "orders", "region": {"name": "regions/alicloud-ap-southeast-1"}}
-
-
-class Nobody:
-    """In Alibaba's place: no test here goes there."""
-
-    async def handle(self, request: Request, body: bytes) -> Response:
-        raise AssertionError("not this product's request")
-
-    def refuse(self, request: Request, problem: Problem) -> Response:
-        return Response(status_code=500)
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    url: str
-    key: AccessKey
-    context: Context
-    token: str
-
-    def settle(self, cluster_id: str) -> None:
-        """The controller's part: the server is up."""
-        with self.context.store.write() as tx:
-            cluster = tx.clusters.get(cluster_id)
-            assert cluster is not None
-            tx.clusters.put(replace(cluster, ready_generation=cluster.generation))
-            tx.statuses.put(Status("cluster", cluster_id, cluster.generation, "ready", "Running."))
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    store = Store(f"sqlite:///{tmp_path / 'tidegate.db'}")
-    store.migrate()
-    context = Context(store)
-    key = ensure_first_accounts(context).tidbcloud
-    ensure_region_services(context)
-    token = ensure_token(tmp_path / "keys")
-    app = build_app(
-        alibaba=Nobody(),
-        tidbcloud=TidbCloudAdapter(context),
-        operator=OperatorAdapter(context, token=token, agent_health=lambda: AgentHealth(True, "It answers.", {})),
-        registry=CollectorRegistry(),
-    )
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    wait_for(lambda: server.started)
-    yield Site(f"http://127.0.0.1:{listener.getsockname()[1]}", key, context, token)
-    server.should_exit = True
-    thread.join(DEADLINE_S)
-    store.close()
-
-
-def wait_for(condition: Any) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    with serve_tidbcloud(tmp_path) as site:
+        yield site
 
 
 @pytest.fixture
