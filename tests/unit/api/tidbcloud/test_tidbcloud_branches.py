@@ -1,4 +1,4 @@
-"""The life of a branch through the API, as ``ticloud branch`` and Terraform live it (``reference/tidbcloud.md`` 2.5)."""
+"""The life of a branch through the API, as the CLI and Terraform live it (``reference/tidbcloud.md`` 2.5)."""
 
 from __future__ import annotations
 
