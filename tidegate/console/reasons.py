@@ -30,6 +30,7 @@ SHAPES: tuple[str, ...] = (
         "Raise spendingLimit.monthly, or wait for the next month."
     ),
     N_("Its server is stopping."),
+    N_("Its data is being copied from its parent."),
     N_("Its server is starting."),
     N_("Its server is taking the new root password in."),
     N_("Waiting for the host to start its server."),

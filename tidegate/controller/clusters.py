@@ -37,7 +37,7 @@ def reconcile_cluster(tx: Transaction, cluster: Cluster, seen: Seen) -> Outcome:
         return Outcome("ready", "The cluster and its data are gone.")
     outcome, database = decide_outcome(cluster, seen), seen.database
     write_status(tx, Status("cluster", cluster.cluster_id, cluster.generation, outcome.phase, outcome.reason))
-    if outcome.phase == "ready" and not cluster.ready_generation and database and database.phase == "ready":
+    if outcome.phase == "ready" and database and database.phase == "ready":
         _mark_ready(tx, cluster, database)
     return outcome
 
@@ -57,6 +57,8 @@ def decide_outcome(cluster: Cluster, seen: Seen) -> Outcome:
         return _asleep(database, seen.restricted)
     if database.phase != "ready" or database.start_seq < cluster.start_seq:
         return Outcome("working", database.reason or "Its server is starting.")
+    if database.copy_seq < cluster.copy_seq:
+        return Outcome("working", "Its data is being copied from its parent.")
     if database.root_password_hash != cluster.root_password_hash:
         return Outcome("working", "Its server is taking the new root password in.")
     return _running(cluster, database, seen)
@@ -114,6 +116,14 @@ def _asleep(database: DatabaseStatus, restricted: bool) -> Outcome:
 
 
 def _mark_ready(tx: Transaction, cluster: Cluster, database: DatabaseStatus) -> None:
+    """It was ready once, and this copy is there; written when it is news."""
     now = tx.clusters.get(cluster.cluster_id)
-    if now is not None:
-        tx.clusters.put(replace(now, ready_generation=cluster.generation, version=database.version or now.version))
+    if now is None:
+        return
+    known = now
+    if not cluster.ready_generation:
+        known = replace(known, ready_generation=cluster.generation, version=database.version or now.version)
+    if now.ready_copy_seq < database.copy_seq:
+        known = replace(known, ready_copy_seq=database.copy_seq)
+    if known != now:
+        tx.clusters.put(known)

@@ -316,13 +316,13 @@ class Controller:
 
     def _put_cluster(self, cluster: Cluster, neighbours: list[Cluster], restricted: bool) -> None:
         plan = self._settings.plan
+        database = plan_database(cluster, plan, neighbours, restricted)
+        route = None if cluster.deleting else plan_route(cluster, restricted)
         self._put_region(cluster.region_id, neighbours)
         self._config = replace(
             self._config,
-            databases=_with(self._config.databases, cluster.cluster_id, plan_database(cluster, plan, restricted)),
-            routes=_with(
-                self._config.routes, cluster.prefix, None if cluster.deleting else plan_route(cluster, restricted)
-            ),
+            databases=_with(self._config.databases, cluster.cluster_id, database),
+            routes=_with(self._config.routes, cluster.prefix, route),
         )
 
     def _drop_database(self, cluster_id: str) -> None:

@@ -73,7 +73,9 @@ def plan_host(
         networks={vpc_id: part.network for vpc_id, part in parts.items() if part.network},
         resolvers={vpc_id: part.resolver for vpc_id, part in parts.items() if part.resolver},
         names={name: record for part in parts.values() for name, record in part.names.items()},
-        databases={c.cluster_id: plan_database(c, settings, c.cluster_id in restricted) for c in world.clusters},
+        databases={
+            c.cluster_id: plan_database(c, settings, world.clusters, c.cluster_id in restricted) for c in world.clusters
+        },
         gateways={region_id: plan_gateway(region_id, settings) for region_id in sorted(region_ids)},
         consumers={address: consumer for part in parts.values() for address, consumer in part.consumers.items()},
         routes={c.prefix: plan_route(c, c.cluster_id in restricted) for c in world.clusters if not c.deleting},
@@ -137,8 +139,12 @@ def plan_gateway(region_id: str, settings: PlanSettings) -> GatewayConfig:
     )
 
 
-def plan_database(cluster: Cluster, settings: PlanSettings, restricted: bool = False) -> DatabaseConfig:
-    """``restricted``: its quota is used up, so what sessions it still has are slowed down."""
+def plan_database(
+    cluster: Cluster, settings: PlanSettings, neighbours: Iterable[Cluster] = (), restricted: bool = False
+) -> DatabaseConfig:
+    """``neighbours``: among them the parent of a branch.  ``restricted``: its quota is used up, so what sessions it
+    still has are slowed down.
+    """
     least, most = cpu_share(cluster, settings.rcu_per_cpu)
     return DatabaseConfig(
         cluster_id=cluster.cluster_id,
@@ -153,6 +159,9 @@ def plan_database(cluster: Cluster, settings: PlanSettings, restricted: bool = F
         deleted=cluster.deleting,
         start_seq=cluster.start_seq,
         memory_limit_bytes=settings.cluster_memory_bytes,
+        copy_of=cluster.parent_id,
+        copy_prefix="".join(c.prefix for c in neighbours if c.cluster_id == cluster.parent_id),
+        copy_seq=cluster.copy_seq,
         cpu_most=THROTTLED_CPUS if restricted else most,
         cpu_weight=100 + round(100 * least),
     )

@@ -48,6 +48,11 @@ def make_password(draw: Draw) -> str:
             return password
 
 
+def make_branch_id(draw: Draw) -> str:
+    """``bran-`` and 26 lower-case base32 letters, as in the samples."""
+    return "bran-" + draw("abcdefghijklmnopqrstuvwxyz234567", 26)
+
+
 _ALI_NAME = re.compile(r"[A-Za-z\u4e00-\u9fff][A-Za-z0-9\u4e00-\u9fff_.:\-]{1,127}")
 _CLUSTER_NAME = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]{2,62}[A-Za-z0-9]")
 

@@ -104,9 +104,10 @@ def decide_restricted(cluster: Cluster, usage: Usage | None, free: Allowance) ->
     """Is its quota used up?  ``usage`` is this month's, None when nothing was used yet.
 
     Without a spending limit the free quota is all; with one, nothing is refused before that much was spent.
-    Essential clusters pay for what they may use, and are never restricted (``reference/tidbcloud.md`` 4.1).
+    Essential clusters pay for what they may use, and branches are free of charge: they are never restricted
+    (``reference/tidbcloud.md`` 2.5, 4.1).
     """
-    if cluster.plan != "STARTER" or usage is None:
+    if cluster.plan != "STARTER" or cluster.branch_of or usage is None:
         return False
     if not cluster.spending_limit_cents:
         return usage.request_units >= free.request_units or usage.stored_bytes > free.stored_bytes

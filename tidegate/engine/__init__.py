@@ -10,6 +10,7 @@
       |- folder.py       clusters/<id>/: data, logs, record of the process
       |- process.py      spawn in a namespace, find again, count sessions, stop
       |- board.py       what is known of each, told once per change
+      |- copying.py     a branch's data from its parent, while pause.py keeps that standing still
       |- meter.py       what each has used, from the kernel's counters
       |- quota.py       how much CPU each may use: cgroup.py's groups, or whole CPUs
       |- sql_users.py    the tenant's SQL users, asked for and changed in the running server

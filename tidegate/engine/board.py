@@ -46,6 +46,7 @@ class Board:
                 version=wish.server_version if wish else None,
                 root_password_hash=wish.root_password_hash if wish else None,
                 cpu_limited_by=cpu_limited_by,
+                copy_seq=wish.copy_seq if wish else 0,
             )
             self._tell(status)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tidegate.engine.config import DatabaseConfig
@@ -99,6 +100,30 @@ def plan_accounts(have: Accounts, config: DatabaseConfig) -> list[str]:
     if have.memory_limit_bytes != limit:
         statements.append(f"SET GLOBAL tidb_server_memory_limit = '{limit}'")
     return statements
+
+
+def plan_renames(users: Iterable[tuple[str, str]], old: str, new: str) -> list[str]:
+    """``old.app`` becomes ``new.app``, with its password, its rights and its roles; others stay as they are."""
+    return [
+        f"RENAME USER {quote_text(user)}@{quote_text(host)} TO "
+        f"{quote_text(new + user.removeprefix(old))}@{quote_text(host)}"
+        for user, host in users
+        if user.startswith(f"{old}.")
+    ]
+
+
+def build_view(shown: str, old: str, new: str) -> str:
+    """SHOW CREATE VIEW's text as a statement that gives the view a definer of the new prefix."""
+    return shown.replace("CREATE ", "CREATE OR REPLACE ", 1).replace(f"DEFINER=`{old}.", f"DEFINER=`{new}.", 1)
+
+
+def quote_text(text: str) -> str:
+    """A string between single quotes, for a session with an empty sql_mode."""
+    return "'" + text.replace("'", "''").replace("\\", "\\\\") + "'"
+
+
+def quote_name(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
 
 
 def _plan_password(have: Accounts, root: str, wanted: str | None) -> list[str]:

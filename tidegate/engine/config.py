@@ -40,6 +40,12 @@ class DatabaseConfig:
     deleted: bool = False
     start_seq: int = 0
     memory_limit_bytes: int = 2 << 30
+    copy_of: str = ""
+    """the cluster whose data a branch begins with; empty: data of its own"""
+    copy_prefix: str = ""
+    """that cluster's user-name prefix; its users get the branch's"""
+    copy_seq: int = 0
+    """raised by each reset of a branch: its data is copied anew"""
     cpu_most: float = 0.0
     """CPUs that its server may use; 0: no limit.  Changed while it runs."""
     cpu_weight: int = 100
@@ -65,6 +71,8 @@ class DatabaseStatus:
     root_password_hash: str | None = None
     """The hash that the server is known to hold."""
     cpu_limited_by: LimitedBy = ""
+    copy_seq: int = 0
+    """the copy that its data is"""
 
 
 class Engine(Protocol):

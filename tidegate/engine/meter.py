@@ -116,6 +116,12 @@ def read_counters(server: Server) -> Counters | None:
     return Counters(cpu_s, int(io["read_bytes"]), int(io["write_bytes"]), int(io["wchar"]))
 
 
+def count_written(server: Server) -> int:
+    """Bytes that it has given to the disk since its start; -1 when it is gone."""
+    counters = read_counters(server)
+    return counters.disk_bytes if counters else -1
+
+
 def measure_data(folder: Path) -> int:
     """Bytes that are there: of the store's log 256 MB are reserved, and only what was written counts."""
     total = 0

@@ -22,7 +22,10 @@ from pymysql.cursors import Cursor
 from tidegate.engine.bootstrap import (
     MAINTENANCE_USER,
     Accounts,
+    build_view,
     plan_accounts,
+    plan_renames,
+    quote_name,
 )
 from tidegate.engine.config import DatabaseConfig
 
@@ -116,18 +119,53 @@ def open_session(config: DatabaseConfig, key: str) -> pymysql.Connection[Cursor]
     return connection
 
 
+def count_writers(connection: pymysql.Connection[Cursor]) -> int:
+    """How many sessions are in the midst of a statement that may write."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE command <> 'Sleep' AND id <> CONNECTION_ID()"
+            " AND NOT LOWER(TRIM(IFNULL(info, ''))) REGEXP '^(select|show|explain|desc|describe|use|set)[^a-z]'"
+        )
+        row = cursor.fetchone()
+        return int(row[0]) if row else 0
+
+
 def settle_accounts(connection: pymysql.Connection[Cursor], config: DatabaseConfig) -> None:
     """Make the server's accounts what ``config`` asks; nothing is written when they are.
 
     Raises :class:`SessionError` naming the statement's kind, never its text: it may carry a password hash.
     """
     with connection.cursor() as cursor:
+        if config.copy_of:
+            _adopt_users(cursor, config)
         for statement in plan_accounts(observe_accounts(cursor, config), config):
-            try:
-                cursor.execute(statement)
-            except pymysql.err.MySQLError as error:
-                kind = " ".join(statement.split()[:2])
-                raise SessionError(f"{kind} failed on the server: {_text(error)}") from error
+            _execute(cursor, statement)
+
+
+def _execute(cursor: Cursor, statement: str) -> None:
+    try:
+        cursor.execute(statement)
+    except pymysql.err.MySQLError as error:
+        kind = " ".join(statement.split()[:2])
+        raise SessionError(f"{kind} failed on the server: {_text(error)}") from error
+
+
+def _adopt_users(cursor: Cursor, config: DatabaseConfig) -> None:
+    """A branch's data came with its parent's users: they and what is defined by them get the branch's prefix."""
+    old, new = config.copy_prefix, config.root_user.removesuffix(".root")
+    if not old or old == new:
+        return
+    cursor.execute("SET SESSION sql_mode = ''")  # whatever the tenant made the global one
+    cursor.execute("SELECT user, host FROM mysql.user WHERE user LIKE %s", (f"{old}.%",))
+    for statement in plan_renames(cursor.fetchall(), old, new):
+        _execute(cursor, statement)
+    cursor.execute("SELECT table_schema, table_name FROM information_schema.views WHERE definer LIKE %s", (f"{old}.%",))
+    for schema, name in cursor.fetchall():
+        place = f"{quote_name(schema)}.{quote_name(name)}"
+        cursor.execute(f"SHOW CREATE VIEW {place}")
+        row = cursor.fetchone()
+        cursor.execute(f"USE {quote_name(schema)}")
+        _execute(cursor, build_view(str(row[1]) if row else "", old, new))
 
 
 def observe_accounts(cursor: Cursor, config: DatabaseConfig) -> Accounts:

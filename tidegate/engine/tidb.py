@@ -17,9 +17,9 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pymysql
@@ -31,6 +31,7 @@ from tidegate.engine.bootstrap import AccountError
 from tidegate.engine.cgroup import CpuShare
 from tidegate.engine.config import DatabaseConfig, DatabaseStatus
 from tidegate.engine.config_file import build_server_config
+from tidegate.engine.copying import begin_copy, finish_copy, load_copy_seq, publish_copy
 from tidegate.engine.failure import describe_exit, describe_os_error
 from tidegate.engine.folder import (
     Folder,
@@ -43,7 +44,8 @@ from tidegate.engine.folder import (
     sweep_deleted,
     turn_logs,
 )
-from tidegate.engine.meter import Meter
+from tidegate.engine.meter import Meter, count_written
+from tidegate.engine.pause import PauseError, freeze, hold_clients, thaw, wait_quiet
 from tidegate.engine.process import (
     STOP_GRACE_S,
     Server,
@@ -63,6 +65,7 @@ from tidegate.engine.quota import CpuQuota
 from tidegate.engine.session import (
     SessionError,
     connect_when_ready,
+    count_writers,
     open_session,
     run_inside,
     settle_accounts,
@@ -97,6 +100,8 @@ class _Cluster:
     retry_s: float = RETRY_FIRST_S
     retry_at_s: float = 0.0
     failed_seq: int = -1
+    gate: threading.Lock = field(default_factory=threading.Lock)
+    """whoever has it may start and stop the server, or copy the data"""
 
 
 class EngineFailure(Exception):  # noqa: N818
@@ -149,6 +154,7 @@ class TidbEngine:
         for cluster_id, folder in list_folders(self._root).items():
             self._meter.measure(cluster_id, folder, running.get(folder.config))
             if server := running.get(folder.config):
+                thaw(server)
                 server = _with_recorded_seq(server, folder)
                 with self._lock:
                     cluster = self._clusters.setdefault(cluster_id, _Cluster())
@@ -253,7 +259,8 @@ class TidbEngine:
                 cluster.again = False
                 wish = cluster.wish
             try:
-                self._converge(cluster_id, cluster, wish)
+                with cluster.gate:
+                    self._converge(cluster_id, cluster, wish)
             except Exception as error:
                 self._fail(cluster_id, cluster, wish, error)
             self._watch()
@@ -311,7 +318,9 @@ class TidbEngine:
         self._board.publish(cluster_id, "starting", "tidb-server is being started.", seq=wish.start_seq)
         binary = self._binary()
         make_folder(folder)
-        if not folder.data.exists():
+        if wish.copy_of:
+            self._fill_from_parent(folder, wish)
+        elif not folder.data.exists():
             fill_folder(folder, require_template(self._root, binary, self._template_memory_bytes))
         folder.config.write_text(build_server_config(folder.path, wish))
         turn_logs(folder)
@@ -319,6 +328,44 @@ class TidbEngine:
         cluster.server = replace(server, start_seq=wish.start_seq)
         save_record(folder.record, cluster.server)
         bound_process(server.pid, wish.memory_limit_bytes)
+
+    def _fill_from_parent(self, folder: Folder, wish: DatabaseConfig) -> None:
+        """A branch's data as this ``copy_seq`` wants it; nothing when it is there."""
+        if folder.ready and load_copy_seq(folder) == wish.copy_seq:
+            return
+        source = cluster_folder(self._root, wish.copy_of)
+        with self._lock:
+            parent = self._clusters.get(wish.copy_of)
+        if parent is None or parent.wish is None or not source.ready:
+            raise EngineFailure(f"Its parent {wish.copy_of} has no data here to begin with; it is tried again.")
+        # Its own worker keeps off meanwhile: nobody starts or stops a server whose data is being copied.
+        with parent.gate:
+            parent.server = self._observe(parent, source)
+            seen = begin_copy(source, folder)
+            try:
+                with self._standing_still(source, parent.wish, parent.server):
+                    finish_copy(source, folder, seen)
+            except PauseError as error:
+                reason = f"Its parent could not stand still for a copy: {error}; it is tried again."
+                raise EngineFailure(reason) from error
+        publish_copy(folder, wish.copy_seq)
+
+    @contextlib.contextmanager
+    def _standing_still(self, folder: Folder, wish: DatabaseConfig, server: Server | None) -> Iterator[None]:
+        """No transaction is half there in this folder's data for as long as the block lasts; see ``pause.py``."""
+        if server is None:
+            yield
+            return
+        namespace, key = self._namespace_path(wish.namespace), folder.key.read_text()
+
+        def wait() -> None:
+            with open_session(wish, key) as connection:
+                wait_quiet(lambda: count_writers(connection), lambda: count_written(server))
+
+        with hold_clients(namespace, wish.address, wish.port):
+            run_inside(namespace, wait)
+            with freeze(server):
+                yield
 
     def _settle(self, folder: Folder, wish: DatabaseConfig, namespace: Path, server: Server) -> None:
         key = folder.key.read_text()
@@ -475,13 +522,15 @@ def _is_useless(cluster: _Cluster, server: Server, wish: DatabaseConfig | None) 
 
 
 def _still_right(server: Server, folder: Folder, wish: DatabaseConfig, namespace: Path) -> bool:
-    """False when the server must be restarted to be what is wished: another place, or other PROXY networks.
+    """False when the server must be restarted to be what is wished: another place, other PROXY networks, other data.
 
     A newer Tidegate may write another ``tidb.toml``; that alone restarts nobody.
     """
     try:
         text = folder.config.read_text()
     except OSError:
+        return False
+    if wish.copy_of and load_copy_seq(folder) != wish.copy_seq:
         return False
     needed = (f'host = "{wish.address}"', f"port = {wish.port}", f'networks = "{",".join(wish.proxy_networks)}"')
     return is_inside(server, namespace) and all(line in text.splitlines() for line in needed)

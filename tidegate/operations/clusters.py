@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -170,9 +170,16 @@ def update_cluster(context: Context, caller: Caller, cluster_id: str, asked: Clu
 
 def set_root_password(context: Context, caller: Caller, cluster_id: str, password: str) -> None:
     """The cluster is woken, because only a running server can take the change in."""
-    password_hash = rules.native_password_hash(rules.require_password(password))
+    hashed = rules.native_password_hash(rules.require_password(password))
+    save_root_password(context, caller, lambda tx: require_cluster(tx, caller, cluster_id), hashed)
+
+
+def save_root_password(
+    context: Context, caller: Caller, find: Callable[[Transaction], Cluster], password_hash: str
+) -> None:
+    """Of the cluster or branch that ``find`` gives, which may raise."""
     with change(context, caller) as work:
-        cluster = require_cluster(work.tx, caller, cluster_id)
+        cluster = find(work.tx)
         rules.require_not_deleting(cluster)
         cluster = replace(cluster, root_password_hash=password_hash, updated_at=work.now)
         _save(work, rules.wake(cluster) if not cluster.awake else _raised(cluster))
@@ -183,7 +190,9 @@ def delete_cluster(context: Context, caller: Caller, cluster_id: str) -> Cluster
     with change(context, caller) as work:
         cluster = require_cluster(work.tx, caller, cluster_id)
         if not cluster.deleting:
-            cluster = _save(work, _raised(replace(cluster, deleting=True, awake=False, updated_at=work.now)))
+            # Its branches go with it, as in the cloud: their paths begin with its id.
+            for doomed in (*work.tx.clusters.find(branch_of=cluster_id, deleting=False), cluster):
+                cluster = _save(work, _raised(replace(doomed, deleting=True, awake=False, updated_at=work.now)))
         return view_cluster(work.tx, cluster, work.now)
 
 

@@ -8,7 +8,8 @@ from tidegate.domain import sql_users as rules
 from tidegate.domain.clusters import Cluster, native_password_hash, require_not_deleting, require_password
 from tidegate.domain.refusals import ClusterUnavailable, Conflict, Malformed, NotFound, RootUserKept
 from tidegate.domain.sql_users import SqlReply, SqlTask, SqlUser
-from tidegate.operations.clusters import require_cluster, set_root_password, wake_cluster
+from tidegate.operations.branches import require_branch
+from tidegate.operations.clusters import require_cluster, save_root_password, set_root_password, wake_cluster
 from tidegate.operations.context import Caller, Context
 
 
@@ -80,6 +81,20 @@ def delete_sql_user(context: Context, caller: Caller, cluster_id: str, name: str
     if name == rules.root_name(cluster.prefix):
         raise RootUserKept(name)
     _ask(context, cluster, SqlTask("drop", cluster.prefix, name))
+
+
+def change_branch_password(
+    context: Context, caller: Caller, cluster_id: str, branch_id: str, name: str, password: str
+) -> None:
+    """Of any SQL user of a branch, by its full name.  Root's is kept here too, and set again at each start."""
+    hashed = native_password_hash(require_password(password))
+    with context.store.read() as tx:
+        branch = require_branch(tx, caller, cluster_id, branch_id)
+    require_not_deleting(branch)
+    if name == rules.root_name(branch.prefix):
+        save_root_password(context, caller, lambda tx: require_branch(tx, caller, cluster_id, branch_id), hashed)
+        return
+    _ask(context, branch, SqlTask("change", branch.prefix, name, hashed))
 
 
 def _update_root(context: Context, caller: Caller, cluster: Cluster, asked: SqlUserChange) -> SqlUser:

@@ -18,7 +18,7 @@ from tidegate.controller.plan import THROTTLED_CPUS, PlanSettings
 from tidegate.domain.clusters import ClusterChange
 from tidegate.domain.usage import Consumption
 from tidegate.engine.config import DatabaseStatus
-from tidegate.operations import clusters, endpoints, security_groups, services, subnets, vpcs
+from tidegate.operations import branches, clusters, endpoints, security_groups, services, subnets, vpcs
 from tidegate.operations.context import Caller, Context
 from tidegate.operations.endpoints import ZoneSpec
 from tidegate.store.store import Store, StoreError
@@ -172,6 +172,43 @@ def test_a_quota_that_is_used_up_shuts_the_gateway_until_it_is_raised_or_the_mon
             await world.until(lambda: not clusters.list_clusters(world.context, ME))
             with world.context.store.read() as tx:
                 assert not tx.usages.count()
+
+    run(scene())
+
+
+def test_a_branch_is_active_once_its_copy_is_there_and_a_reset_copies_anew(tmp_path: Path) -> None:
+    """Its server may answer with the old data: that is not the reset's end."""
+
+    async def scene() -> None:
+        async with running(tmp_path) as world:
+            parent = clusters.create_cluster(world.context, ME, region_id=REGION, display_name="orders").cluster
+            world.controller.host_changed(ready(parent), first=False)
+            await world.until(lambda: clusters.get_cluster(world.context, ME, parent.cluster_id).state == "ACTIVE")
+            new = branches.NewBranch("feature")
+            made = branches.create_branch(world.context, ME, parent.cluster_id, new).branch
+            key = made.cluster_id
+
+            def look() -> branches.BranchView:
+                return branches.get_branch(world.context, ME, parent.cluster_id, key)
+
+            await world.until(lambda: key in world.host.config.databases)
+            asked = world.host.config.databases[key]
+            assert (asked.copy_of, asked.copy_prefix, asked.copy_seq) == (parent.cluster_id, parent.prefix, 1)
+            world.controller.host_changed(HostStatus(), first=True)  # a whole new plan says the same
+            await world.until(lambda: world.controller.settled)
+            assert world.host.config.databases[key] == asked
+            world.controller.host_changed(ready(made, copy_seq=0), first=False)
+            await world.until(lambda: look().cluster_view.status and "copied" in look().cluster_view.status.reason)
+            assert look().state == "CREATING"
+            world.controller.host_changed(ready(made, copy_seq=1), first=False)
+            await world.until(lambda: look().state == "ACTIVE")
+            again = branches.reset_branch(world.context, ME, parent.cluster_id, key).branch
+            await world.until(lambda: world.host.config.databases[key].copy_seq == 2)
+            world.controller.host_changed(ready(again, copy_seq=1), first=False)
+            await world.until(lambda: look().cluster_view.status and "copied" in look().cluster_view.status.reason)
+            assert look().state == "RESTORING"
+            world.controller.host_changed(ready(again, copy_seq=2), first=False)
+            await world.until(lambda: look().state == "ACTIVE")
 
     run(scene())
 

@@ -31,7 +31,7 @@ def build_cluster(view: ClusterView) -> Json:
             "startTime": cluster.backup_start,
             "retentionDays": cluster.backup_retention_days,
         },
-        "endpoints": {"public": build_public_endpoint(view), "private": _private_endpoint(view)},
+        "endpoints": {"public": build_public_endpoint(view), "private": build_private_endpoint(view)},
         "rootPassword": "",
         "encryptionConfig": {"enhancedEncryptionEnabled": cluster.encrypted},
         "highAvailabilityType": HIGH_AVAILABILITY,
@@ -40,7 +40,7 @@ def build_cluster(view: ClusterView) -> Json:
         "userPrefix": cluster.prefix,
         "state": view.state.value,
         "labels": build_labels(cluster),
-        "annotations": _annotations(view),
+        "annotations": build_annotations(view),
         "createTime": build_time(cluster.created_at),
         "updateTime": build_time(cluster.updated_at),
         "auditLogConfig": {"enabled": False, "unredacted": False},
@@ -89,7 +89,7 @@ def build_public_endpoint(view: ClusterView) -> Json:
     }
 
 
-def _private_endpoint(view: ClusterView) -> Json:
+def build_private_endpoint(view: ClusterView) -> Json:
     """Service name, zones: what the Connect dialog shows.  An empty object where the cloud has no private endpoints.
 
     Terraform takes ``host`` and ``port`` only beside an ``aws`` object, so an empty one breaks no client.
@@ -104,7 +104,7 @@ def _private_endpoint(view: ClusterView) -> Json:
     }
 
 
-def _annotations(view: ClusterView) -> dict[str, str]:
+def build_annotations(view: ClusterView) -> dict[str, str]:
     """The cloud's two; and while something is not as wished, our one sentence of why."""
     annotations = {
         "tidb.cloud/available-features": _FEATURES,

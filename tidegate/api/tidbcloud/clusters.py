@@ -52,13 +52,13 @@ def list_clusters(call: Call) -> Json:
 
 
 def get_cluster(call: Call) -> Json:
-    _require_view(call)
+    require_view(call)
     return build_cluster(operations.get_cluster(call.context, call.caller, call.params["cluster_id"]))
 
 
 def batch_get_clusters(call: Call) -> Json:
     """All or nothing: one unknown id, and none is given."""
-    _require_view(call)
+    require_view(call)
     wanted = call.query.getlist("clusterIds")
     if not wanted:
         raise Missing("clusterIds")
@@ -123,7 +123,7 @@ def change_password(call: Call) -> Json:
     return {}
 
 
-def _require_view(call: Call) -> None:
+def require_view(call: Call) -> None:
     if (view := call.query.get("view", "")) not in _VIEWS:
         raise Malformed("view", view)
 

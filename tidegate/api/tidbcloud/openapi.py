@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from tidegate.api.tidbcloud.errors import HTTP_STATUS
 from tidegate.api.tidbcloud.routes import BASE, OFFERED, Route
 from tidegate.api.tidbcloud.wire import INT32_MAX, Json
+from tidegate.domain.branches import BranchState
 from tidegate.domain.clusters import ClusterState
 
 
@@ -110,6 +111,33 @@ SCHEMAS: Mapping[str, Json] = {
             "aws_cmek_enabled": _FLAG,
         }
     ),
+    "Branch": _object(
+        {
+            "name": _TEXT,
+            "branchId": {"type": "string", "pattern": "^bran-[a-z2-7]{26}$"},
+            "displayName": _TEXT,
+            "clusterId": {"type": "string", "pattern": "^[0-9]+$"},
+            "parentId": _TEXT,
+            "parentDisplayName": _TEXT,
+            "parentTimestamp": {"type": "string", "format": "date-time"},
+            "createdBy": _TEXT,
+            "state": {"type": "string", "enum": [state.value for state in BranchState]},
+            "endpoints": _object({"public": _ref("PublicEndpoint"), "private": _ref("PrivateEndpoint")}),
+            "userPrefix": _TEXT,
+            "usage": _object(
+                {"requestUnit": _TEXT, "rowStorage": {"type": "number"}, "columnarStorage": {"type": "number"}}
+            ),
+            "createTime": {"type": "string", "format": "date-time"},
+            "updateTime": {"type": "string", "format": "date-time"},
+            "annotations": _MAP,
+            "rootPassword": {"type": "string", "maxLength": 0},
+        }
+    ),
+    "NewBranch": _object(
+        {"displayName": _NAME},
+        {"parentId": _TEXT, "rootPassword": _PASSWORD, "endpoints": _ASKED["endpoints"]},
+        closed=False,
+    ),
     "NewCluster": _object(
         {"displayName": _NAME, "region": _object({"name": _REGION}, closed=False)},
         {**_ASKED, "rootPassword": _PASSWORD},
@@ -153,6 +181,16 @@ DESCRIBED: Mapping[str, Described] = {
     "UpdateCluster": Described(_ref("Cluster"), body=_ref("ClusterChange")),
     "DeleteCluster": Described(_ref("Cluster")),
     "ChangeRootPassword": Described(_object({}), body=_object({"password": _PASSWORD}, closed=False)),
+    "ListBranches": Described(
+        _object({"branches": _list(_ref("Branch")), "nextPageToken": _TEXT, "totalSize": _NUMBER}), _PAGES
+    ),
+    "CreateBranch": Described(_ref("Branch"), body=_ref("NewBranch")),
+    "GetBranch": Described(_ref("Branch"), _VIEW),
+    "DeleteBranch": Described(_ref("Branch")),
+    "ResetBranch": Described(_ref("Branch")),
+    "ChangeBranchSqlPassword": Described(
+        _object({"username": _TEXT}), body=_object({"password": _PASSWORD}, closed=False)
+    ),
     "ListRegions": Described(
         _object({"regions": _list(_ref("Region"))}), {"cloudProvider": _TEXT, "servicePlan": _TEXT}
     ),

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tidegate.api.tidbcloud import clusters, projects, regions, sql_users
+from tidegate.api.tidbcloud import branches, clusters, projects, regions, sql_users
 from tidegate.api.tidbcloud.call import Call
 from tidegate.api.tidbcloud.wire import Json
 from tidegate.domain.refusals import NotOffered
@@ -46,6 +46,16 @@ OFFERED: Sequence[tuple[str, str, Route]] = (
     ("PATCH", "/clusters/{cluster_id}", Route("UpdateCluster", clusters.update_cluster)),
     ("DELETE", "/clusters/{cluster_id}", Route("DeleteCluster", clusters.delete_cluster)),
     ("PUT", "/clusters/{cluster_id}/password", Route("ChangeRootPassword", clusters.change_password)),
+    ("GET", "/clusters/{cluster_id}/branches", Route("ListBranches", branches.list_branches)),
+    ("POST", "/clusters/{cluster_id}/branches", Route("CreateBranch", branches.create_branch)),
+    ("GET", "/clusters/{cluster_id}/branches/{branch_id}", Route("GetBranch", branches.get_branch)),
+    ("DELETE", "/clusters/{cluster_id}/branches/{branch_id}", Route("DeleteBranch", branches.delete_branch)),
+    ("POST", "/clusters/{cluster_id}/branches/{branch_id}:reset", Route("ResetBranch", branches.reset_branch)),
+    (
+        "PATCH",
+        "/clusters/{cluster_id}/branches/{branch_id}/sqlUsers/{user_name}",
+        Route("ChangeBranchSqlPassword", branches.change_sql_password),
+    ),
     ("GET", "/regions", Route("ListRegions", regions.list_regions)),
     ("GET", "/regions:listCloudProviders", Route("ListCloudProviders", regions.list_cloud_providers)),
     ("GET", "/clusters/{cluster_id}/sqlUsers", Route("ListSqlUsers", sql_users.list_sql_users, iam=True)),
@@ -67,7 +77,6 @@ OFFERED: Sequence[tuple[str, str, Route]] = (
 NOT_OFFERED: Sequence[tuple[str, str, bool]] = (
     (r"/clusters:restore", "Restoring clusters", False),
     (r"/backups(/.*)?", "Backups", False),
-    (r"/clusters/[^/]+/branches([/:].*)?", "Branches", False),
     (r"/clusters/[^/]+/exports([/:].*)?", "Exports", False),
     (r"/clusters/[^/]+/imports([/:].*)?", "Imports", False),
     (r"/clusters/[^/]+/auditLog/.*", "Audit logs", False),

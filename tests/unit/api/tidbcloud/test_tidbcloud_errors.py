@@ -267,8 +267,6 @@ NOT_OFFERED = (
     ("POST", "/clusters:restore"),
     ("GET", "/backups?clusterId=1"),
     ("DELETE", "/backups/b1"),
-    ("GET", "/clusters/1/branches"),
-    ("POST", "/clusters/1/branches/bran-1:reset"),
     ("POST", "/clusters/1/exports/e1:cancel"),
     ("POST", "/clusters/1/imports:startUpload"),
     ("GET", "/clusters/1/auditLog/filterRules"),

@@ -87,7 +87,8 @@ class Cloud:
             cluster = tx.clusters.get(cluster_id)
             assert cluster is not None
             ready = cluster.generation if phase == "ready" else cluster.ready_generation
-            tx.clusters.put(replace(cluster, ready_generation=ready))
+            copied = cluster.copy_seq if phase == "ready" else cluster.ready_copy_seq
+            tx.clusters.put(replace(cluster, ready_generation=ready, ready_copy_seq=copied))
             tx.statuses.put(Status("cluster", cluster_id, cluster.generation, phase, reason))
 
     def remove(self, cluster_id: str) -> None:
