@@ -150,7 +150,7 @@ def test_a_drop_can_be_traced_to_the_users_rule(world: World) -> None:
     app.reaches(B, 4000)
     listed = world.place("vpc-a").run("nft", "list", "chain", "inet", "tidegate", "ingress_p").stdout
     line = next(line for line in listed.splitlines() if "sgr-42" in line)
-    assert "drop" in line and "packets 0" not in line
+    assert "goto refused" in line and "packets 0" not in line
 
 
 def test_hosts_of_two_subnets_see_each_other(world: World) -> None:

@@ -9,6 +9,7 @@ The same channel joins controller and agent, and agent and its children (gateway
       Apply(base=r1, revision=r2, delta) ---> Answer; accepted=False when its revision is not r1: send the whole
              <------------------------------ Push(status: what changed)
       Ask(number, task) -------------------> Reply(number): one database's SQL users, out of turn
+      Look(number, VPCs) ------------------> Sight(number): what their packets did, out of turn
       Ping --------------------------------> Pong, out of turn: whoever does not answer stands still
 
 A server that stands still is still connected to, by its kernel: only one that has spoken counts as connected.
@@ -32,6 +33,7 @@ import structlog
 
 from tidegate.agent.config import Delta, HostConfig, HostStatus, diff, patch
 from tidegate.domain.sql_users import SqlReply, SqlTask
+from tidegate.domain.traffic import NetworkTraffic
 
 log = structlog.get_logger("channel")
 
@@ -70,6 +72,18 @@ class Reply(msgspec.Struct, tag="reply"):
     reply: SqlReply
 
 
+class Look(msgspec.Struct, tag="look"):
+    """What did the packets of these VPCs do?  Answered by a :class:`Sight` with its number."""
+
+    number: int
+    vpc_ids: tuple[str, ...]
+
+
+class Sight(msgspec.Struct, tag="sight"):
+    number: int
+    networks: dict[str, NetworkTraffic]
+
+
 class Ping(msgspec.Struct, tag="ping"):
     """Are you there?"""
 
@@ -83,8 +97,8 @@ class Push(msgspec.Struct, tag="push"):
     first: bool = False
 
 
-_to_server = msgspec.json.Decoder(Apply | Ask | Ping)
-_to_client = msgspec.json.Decoder(Answer | Pong | Push | Reply)
+_to_server = msgspec.json.Decoder(Apply | Ask | Look | Ping)
+_to_client = msgspec.json.Decoder(Answer | Pong | Push | Reply | Sight)
 _encoder = msgspec.json.Encoder()
 
 
@@ -120,9 +134,13 @@ class ConfigServer:
     """Listens on ``path``.  One client is served; a newer one takes over, as after its predecessor's crash."""
 
     def __init__(
-        self, path: Path, applier: Applier, answer: Callable[[str, SqlTask], Awaitable[SqlReply]] | None = None
+        self,
+        path: Path,
+        applier: Applier,
+        answer: Callable[[str, SqlTask], Awaitable[SqlReply]] | None = None,
+        look: Callable[[tuple[str, ...]], Awaitable[dict[str, NetworkTraffic]]] | None = None,
     ) -> None:
-        self._path, self._applier, self._answer = path, applier, answer
+        self._path, self._applier, self._answer, self._look = path, applier, answer, look
         self._work: set[asyncio.Task[None]] = set()
         self._inode = 0
         self._config, self._revision = HostConfig(), WHOLE
@@ -179,11 +197,13 @@ class ConfigServer:
         finally:
             writer.close()
 
-    def _serve_one(self, message: Apply | Ask | Ping, writer: asyncio.StreamWriter) -> None:
+    def _serve_one(self, message: Apply | Ask | Look | Ping, writer: asyncio.StreamWriter) -> None:
         if isinstance(message, Ping):
             writer.write(_frame(Pong()))
         elif isinstance(message, Ask):
             self._begin(self._answer_one(message, writer))
+        elif isinstance(message, Look):
+            self._begin(self._look_one(message, writer))
         else:
             self._begin(self._apply_one(message, writer))
 
@@ -200,6 +220,11 @@ class ConfigServer:
             reply = await self._answer(message.cluster_id, message.task)
         if not writer.is_closing():
             writer.write(_frame(Reply(message.number, reply)))
+
+    async def _look_one(self, message: Look, writer: asyncio.StreamWriter) -> None:
+        networks = await self._look(message.vpc_ids) if self._look is not None else {}
+        if not writer.is_closing():
+            writer.write(_frame(Sight(message.number, networks)))
 
     async def _apply_one(self, message: Apply, writer: asyncio.StreamWriter) -> None:
         try:
@@ -243,7 +268,7 @@ class ConfigClient:
         self._revision = WHOLE
         self._errors: dict[str, str] = {}
         self._numbers = itertools.count(1)
-        self._replies: dict[int, asyncio.Future[SqlReply]] = {}
+        self._replies: dict[int, asyncio.Future[Reply | Sight]] = {}
         self._exchanges = 0
 
     @property
@@ -335,16 +360,26 @@ class ConfigClient:
 
     async def ask(self, cluster_id: str, task: SqlTask) -> SqlReply:
         """Raises ChannelError when nobody answers, or stops answering."""
+        found = await self._question(Ask(next(self._numbers), cluster_id, task))
+        assert isinstance(found, Reply)
+        return found.reply
+
+    async def look(self, vpc_ids: tuple[str, ...]) -> dict[str, NetworkTraffic]:
+        """Raises as ``ask``."""
+        found = await self._question(Look(next(self._numbers), vpc_ids))
+        assert isinstance(found, Sight)
+        return found.networks
+
+    async def _question(self, message: Ask | Look) -> Reply | Sight:
         if self._writer is None:
             raise ChannelError(f"nobody answers at {self._path}")
-        number, reply = next(self._numbers), asyncio.get_running_loop().create_future()
-        self._replies[number] = reply
-        self._writer.write(_frame(Ask(number, cluster_id, task)))
+        waiting: asyncio.Future[Reply | Sight] = asyncio.get_running_loop().create_future()
+        self._replies[message.number] = waiting
+        self._writer.write(_frame(message))
         try:
-            found: SqlReply = await reply
-            return found
+            return await waiting
         finally:
-            del self._replies[number]
+            del self._replies[message.number]
 
     async def _exchange(self, message: Apply) -> Answer:
         if self._writer is None:
@@ -364,10 +399,10 @@ class ConfigClient:
         if isinstance(message, Push):
             self._hear(message.status.errors)
             self._on_status(message.status, message.first)
-        elif isinstance(message, Reply):
+        elif isinstance(message, Reply | Sight):
             waiting = self._replies.get(message.number)
             if waiting is not None and not waiting.done():
-                waiting.set_result(message.reply)
+                waiting.set_result(message)
         elif isinstance(message, Answer) and self._answer and not self._answer.done():
             self._answer.set_result(message)
 

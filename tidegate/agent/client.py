@@ -9,6 +9,7 @@ from tidegate.agent.channel import ChannelError, ConfigClient
 from tidegate.agent.config import HostConfig, HostStatus, HostUnreachable
 from tidegate.agent.processes import explain_silence, is_stopped, read_record
 from tidegate.domain.sql_users import SqlReply, SqlTask
+from tidegate.domain.traffic import NetworkTraffic
 
 
 class AgentClient:
@@ -35,6 +36,13 @@ class AgentClient:
             return await self._channel.ask(cluster_id, task)
         except ChannelError:
             return SqlReply(problem="not_ready", detail="The host's agent does not answer.")
+
+    async def look(self, vpc_ids: tuple[str, ...]) -> dict[str, NetworkTraffic]:
+        """What the packets of these VPCs did; empty while no agent answers."""
+        try:
+            return await self._channel.look(vpc_ids)
+        except ChannelError:
+            return {}
 
     async def apply(self, config: HostConfig) -> dict[str, str]:
         try:

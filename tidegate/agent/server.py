@@ -21,8 +21,9 @@ import structlog
 
 from tidegate.agent.child import Child
 from tidegate.agent.config import Delta, HostConfig, HostStatus
-from tidegate.dataplane.config import DataPlane
+from tidegate.dataplane.config import DataPlane, DataPlaneError, NetworkConfig
 from tidegate.domain.sql_users import SqlReply, SqlTask
+from tidegate.domain.traffic import NetworkTraffic
 from tidegate.domain.usage import Consumption
 from tidegate.engine.config import DatabaseStatus, Engine
 from tidegate.gateway.config import Route
@@ -32,6 +33,8 @@ log = structlog.get_logger("agent")
 DRIFT_LOOK_S = 2.0
 QUESTIONS_AT_ONCE = 16
 """each may wait for its database to start"""
+NETWORKS_PER_LOOK = 32
+"""each is one run of `nft`"""
 OF_RESOLVERS = ("resolvers", "names")
 SWEPT = "networks/"
 """the part that stands for what a predecessor left behind"""
@@ -68,6 +71,7 @@ class Agent:
         self._meter_s = meter_s
         self._told: dict[str, Consumption] = {}
         self._kernel = ThreadPoolExecutor(1, thread_name_prefix="dataplane")
+        self._looks = ThreadPoolExecutor(1, thread_name_prefix="looks")
         self._questions = ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="questions")
 
     def start(self) -> None:
@@ -168,12 +172,28 @@ class Agent:
         """Carried out by the cluster's own server; waits for one that is starting."""
         return await asyncio.get_running_loop().run_in_executor(self._questions, self._engine.ask, cluster_id, task)
 
+    async def look(self, vpc_ids: tuple[str, ...]) -> dict[str, NetworkTraffic]:
+        """What the packets of these VPCs did, read now: nothing is kept here, and nobody asks unless somebody looks.
+
+        At most NETWORKS_PER_LOOK; one VPC after the other, in a thread beside the one that applies.
+        """
+        wanted = [self._config.networks[v] for v in vpc_ids[:NETWORKS_PER_LOOK] if v in self._config.networks]
+        loop = asyncio.get_running_loop()
+        return {n.vpc_id: await loop.run_in_executor(self._looks, self._observe, n) for n in wanted}
+
+    def _observe(self, network: NetworkConfig) -> NetworkTraffic:
+        try:
+            return self._dataplane.observe_network(network)
+        except (DataPlaneError, OSError) as error:
+            return NetworkTraffic(problem=str(error))
+
     def leave(self) -> None:
         """We end; whatever runs goes on."""
         for task in self._watching:
             task.cancel()
         for child in (*self._gateways.values(), self._resolvers):
             child.leave()
+        self._looks.shutdown(wait=False, cancel_futures=True)
         self._questions.shutdown(wait=False, cancel_futures=True)
         self._kernel.shutdown(wait=True)
 

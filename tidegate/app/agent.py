@@ -47,7 +47,7 @@ async def _agent(settings: Settings, namespaces: NamedNamespaces) -> None:
         push=lambda status: server.push(status),  # noqa: PLW0108 - server is made below
         meter_s=settings.meter_s,
     )
-    server = ConfigServer(settings.agent_socket, agent, agent.ask)
+    server = ConfigServer(settings.agent_socket, agent, agent.ask, agent.look)
     engine.adopt()
     agent.start()
     await server.start()

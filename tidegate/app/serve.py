@@ -8,9 +8,10 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any, TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -29,6 +30,7 @@ from tidegate.app.gateway import public_socket
 from tidegate.app.metrics import FileCollector, ResourceCollector
 from tidegate.app.process import run, until_told
 from tidegate.app.public import PublicListeners, shown_host
+from tidegate.app.traffic import TrafficBoard
 from tidegate.console.app import build_console
 from tidegate.console.guard import Cookies
 from tidegate.console.live import Live
@@ -48,7 +50,12 @@ from tidegate.store.store import Store
 
 log = structlog.get_logger("app")
 
+T = TypeVar("T")
+
 ASK_LIMIT_S = 30.0
+LOOK_LIMIT_S = 5.0
+BEAT_S = 2.0
+"""between two looks of a page that shows traffic"""
 DAY_S = 86_400.0
 
 
@@ -70,16 +77,12 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
 
     def ask(cluster_id: str, task: SqlTask) -> SqlReply:
-        """Called from the threads that answer requests."""
-        asking = asyncio.run_coroutine_threadsafe(agent.ask(cluster_id, task), loop)
-        try:
-            return asking.result(ASK_LIMIT_S)
-        except TimeoutError:
-            asking.cancel()
-            return SqlReply(problem="not_ready", detail=f"Its server did not answer within {ASK_LIMIT_S:g} s.")
+        late = SqlReply(problem="not_ready", detail=f"Its server did not answer within {ASK_LIMIT_S:g} s.")
+        return _wait_for(loop, agent.ask(cluster_id, task), ASK_LIMIT_S, late)
 
+    board = TrafficBoard(lambda vpc_ids: _wait_for(loop, agent.look(vpc_ids), LOOK_LIMIT_S, {}))
     sealer, free = load_sealer(settings.keys / "store-key"), free_allowance(settings)
-    context = Context(store, wake, ask=ask, sealer=sealer, free=free)
+    context = Context(store, wake, ask=ask, observe=board.observe, sealer=sealer, free=free)
     keys = accounts.ensure_first_accounts(context)
     services.ensure_region_services(context)
     users.ensure_first_user(context)
@@ -107,7 +110,8 @@ async def _serve(settings: Settings) -> None:
         controller.replan(_plan_settings(settings, store, ca))
         listener.ssl_context = build_ssl_context(*_serve_certificate(settings, ca))
 
-    tasks = [asyncio.create_task(part) for part in (agent.run(), controller.run(), public.run(), _each_day(renew))]
+    parts = (agent.run(), controller.run(), public.run(), _each_day(renew), _beat(live))
+    tasks = [asyncio.create_task(part) for part in parts]
     _write_private(settings.run / "serve.address", f"{host}:{port}")
     log.info("serve.ready", address=f"{host}:{port}")
     try:
@@ -120,6 +124,16 @@ async def _serve(settings: Settings) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
         public.close()
         store.close()
+
+
+def _wait_for(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], limit_s: float, late: T) -> T:
+    """In the threads that answer requests: what the agent says, or ``late`` when it says nothing in time."""
+    asking = asyncio.run_coroutine_threadsafe(work, loop)
+    try:
+        return asking.result(limit_s)
+    except TimeoutError:
+        asking.cancel()
+        return late
 
 
 def _listener(
@@ -175,6 +189,13 @@ async def _each_day(work: Callable[[], None]) -> None:
             work()
         except Exception:
             log.exception("certificates.not_renewed")
+
+
+async def _beat(live: Live) -> None:
+    """Packets are in no store: pages that show them look again by the clock.  Without such a page nothing happens."""
+    while True:
+        await asyncio.sleep(BEAT_S)
+        live.beat("traffic")
 
 
 async def _until_told_or_broken(tasks: list[asyncio.Task[None]]) -> None:

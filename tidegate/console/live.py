@@ -69,6 +69,10 @@ class Live:
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._spread, names)
 
+    def beat(self, kind: str) -> None:
+        """For what no commit tells of, such as packets: who watches this kind looks again.  On the event loop."""
+        self._spread(((kind, ""),))
+
     def mark(self) -> str:
         """Where we are now.  A page carries it, so that nothing is lost between its making and its stream."""
         with self._lock:

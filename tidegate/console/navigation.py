@@ -35,6 +35,7 @@ PRODUCTS: tuple[Product, ...] = (
             Link("/console/vpc/vswitches", N_("vSwitches")),
             Link("/console/vpc/security-groups", N_("Security Groups")),
             Link("/console/vpc/endpoints", N_("Endpoints")),
+            Link("/console/vpc/endpoint-services", N_("Endpoint Services")),
         ),
     ),
 )

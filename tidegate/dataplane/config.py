@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from tidegate.domain import fabric
+from tidegate.domain.traffic import NetworkTraffic
 
 Verdict = Literal["accept", "drop"]
 Protocol_ = Literal["tcp", "udp", "icmp", "gre", "all"]
@@ -153,11 +154,13 @@ class DataPlane(Protocol):
     ``apply_*`` take one whole part and converge the kernel to it: what is missing is made, what differs is
     replaced in one nft transaction, what a dead predecessor left inside the part is swept.  They return
     True when anything had to change and raise :class:`DataPlaneError` with one sentence when they cannot.
+    ``observe_network`` reads what the VPC's packets did, from any thread and beside an apply; it changes nothing.
     ``sweep`` removes every namespace of this installation that is in neither set.  ``cleanup`` removes all.
     """
 
     def apply_region(self, config: RegionConfig) -> bool: ...
     def apply_network(self, config: NetworkConfig) -> bool: ...
+    def observe_network(self, config: NetworkConfig) -> NetworkTraffic: ...
     def remove_network(self, vpc_id: str) -> None: ...
     def remove_region(self, region_id: str) -> None: ...
     def sweep(self, keep_networks: frozenset[str], keep_regions: frozenset[str]) -> None: ...

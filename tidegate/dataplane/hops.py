@@ -20,6 +20,8 @@ in the publisher's router as a guest, from the consumer's fabric address to the 
                                             known                            (the source stays the fabric address)
 
 Judging happens once, before translation, on the addresses the user knows; afterwards only shape is checked.
+Every drop in a VPC goes through *refused*, which remembers who was dropped and by which rule; what passes is counted
+in the elements of the sets it is found in.  observation.py reads both.
 """
 
 from __future__ import annotations
@@ -122,6 +124,13 @@ FORWARD = Hop(
     "source",
     "forward",
 )
+REFUSED = Hop(
+    "refused",
+    "vpc",
+    "what a row or a hop let not through, with that rule's mark",
+    "remembered with its mark for ten minutes (set refused, at most 1024 flows), then dropped without a word",
+    "nowhere",
+)
 SEND = Hop("send", "vpc", "what the router itself says", "answers only", "the host", "output")
 SOURCE = Hop(
     "source",
@@ -176,6 +185,7 @@ HOPS = (
     TRANSLATE,
     LOCAL,
     FORWARD,
+    REFUSED,
     SEND,
     SOURCE,
     ACCEPT,

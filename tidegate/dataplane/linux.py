@@ -27,7 +27,8 @@ from tidegate.dataplane.config import (
     RegionConfig,
 )
 from tidegate.dataplane.links import LOOPBACK, Links, Route, read_addresses, read_pinned, read_routes, set_kernel
-from tidegate.dataplane.netfilter import apply_commands, read_generation
+from tidegate.dataplane.netfilter import apply_commands, list_table, read_generation
+from tidegate.dataplane.observation import parse_traffic
 from tidegate.dataplane.ruleset import (
     Fixed,
     build_change,
@@ -40,6 +41,7 @@ from tidegate.dataplane.ruleset import (
 from tidegate.dataplane.shaping import DESTINATION_OFFSET, SOURCE_OFFSET, plan_shaper
 from tidegate.dataplane.traffic import Traffic
 from tidegate.dataplane.wiring import Owner
+from tidegate.domain.traffic import NetworkTraffic
 
 _NETWORK_FIXED = network_fixed()
 Step = Callable[[str], None]
@@ -282,6 +284,11 @@ class LinuxDataPlane:
             self._step("drop fabric link")
             with suppress(FileNotFoundError), self._links(owner.detail) as links:
                 links.delete_link(wiring.fabric_link(vpc_id))
+
+    def observe_network(self, config: NetworkConfig) -> NetworkTraffic:
+        """Without the lock: a look changes nothing, and must not wait for a long pass."""
+        with _one_sentence(f"network {config.vpc_id}"), self._namespaces.inside(config.namespace):
+            return parse_traffic(list_table())
 
     # -- all of it -------------------------------------------------------------------------------------------
 

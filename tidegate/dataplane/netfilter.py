@@ -7,7 +7,9 @@ import os
 import socket
 import struct
 import subprocess
+from typing import Any
 
+from tidegate.dataplane import hops
 from tidegate.dataplane.config import DataPlaneError
 from tidegate.dataplane.ruleset import Command
 
@@ -23,10 +25,24 @@ _GET_GENERATION = (10 << 8) | 16
 
 def apply_commands(commands: list[Command]) -> None:
     """Run all commands as one atomic transaction.  Raises :class:`DataPlaneError`; then nothing has changed."""
+    done = _run("-f", "-", given=json.dumps({"nftables": commands}).encode())
+    if done.returncode != 0:
+        raise DataPlaneError(f"The kernel refused our packet rules: {_said(done)}.")
+
+
+def list_table() -> Any:
+    """Our table with all its counters (libnftables-json(5)).  Raises :class:`DataPlaneError`."""
+    done = _run("list", "table", "inet", hops.TABLE)
+    if done.returncode != 0:
+        raise DataPlaneError(f"The packet rules cannot be read: {_said(done)}.")
+    return json.loads(done.stdout)
+
+
+def _run(*arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     try:
-        done = subprocess.run(
-            ["nft", "-j", "-f", "-"],
-            input=json.dumps({"nftables": commands}).encode(),
+        return subprocess.run(
+            ["nft", "-j", *arguments],
+            input=given,
             capture_output=True,
             check=False,
             timeout=NFT_TIMEOUT_S,
@@ -36,9 +52,10 @@ def apply_commands(commands: list[Command]) -> None:
         raise DataPlaneError("This host has no `nft`. Install it: apt-get install nftables.") from error
     except subprocess.TimeoutExpired as error:
         raise DataPlaneError(f"`nft` did not answer within {NFT_TIMEOUT_S:.0f} s; it will be tried again.") from error
-    if done.returncode != 0:
-        said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())
-        raise DataPlaneError(f"The kernel refused our packet rules: {said[:400] or 'no reason given'}.")
+
+
+def _said(done: subprocess.CompletedProcess[bytes]) -> str:
+    return " ".join((done.stderr or done.stdout).decode(errors="replace").split())[:400] or "no reason given"
 
 
 def read_generation() -> int:

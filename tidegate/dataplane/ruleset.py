@@ -48,11 +48,18 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class TableSet:
-    """A named set or map: ``key`` are nft data types, ``value`` empty for a set."""
+    """A named set or map: ``key`` are nft data types, ``value`` empty for a set.
+
+    ``counted``: each element counts the packets and bytes that were found in it, at the cost of the look-up that is
+    made anyway.  ``keep_s``: the packets themselves put elements in (at most ``size``), and forget them after so long.
+    """
 
     name: str
     key: tuple[str, ...]
     value: str = ""
+    counted: bool = False
+    keep_s: int = 0
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +73,22 @@ class Piece:
 
 EMPTY = Piece()
 
+REFUSED_KEEP_S = 600
+REFUSED_FLOWS = 1024
+"""per VPC; what comes when it is full is dropped and counted by its rule all the same"""
+
 NETWORK_SETS = (
-    TableSet("live", ("ipv4_addr", "ipv4_addr")),
-    TableSet("serving", ("ipv4_addr", "ipv4_addr")),
-    TableSet("service", ("ipv4_addr", "inet_service"), "ipv4_addr"),
-    TableSet("every_port", ("ipv4_addr",), "ipv4_addr"),
-    TableSet("targets", ("ipv4_addr",), "ipv4_addr"),
+    TableSet("live", ("ipv4_addr", "ipv4_addr"), counted=True),
+    TableSet("serving", ("ipv4_addr", "ipv4_addr"), counted=True),
+    TableSet("service", ("ipv4_addr", "inet_service"), "ipv4_addr", counted=True),
+    TableSet("every_port", ("ipv4_addr",), "ipv4_addr", counted=True),
+    TableSet("targets", ("ipv4_addr",), "ipv4_addr", counted=True),
+    TableSet(
+        hops.REFUSED.name,
+        ("inet_proto", "ipv4_addr", "ipv4_addr", "inet_service", "mark"),
+        keep_s=REFUSED_KEEP_S,
+        size=REFUSED_FLOWS,
+    ),
     TableSet("published", ("ipv4_addr",), "verdict"),
     TableSet("fabric", ("ipv4_addr",), "ipv4_addr"),
     TableSet("egress", ("ipv4_addr",), "verdict"),
@@ -121,6 +138,27 @@ def _rule(*words: Json, comment: str = "") -> Json:
     return {**rule, "comment": comment.encode()[:COMMENT_BYTES].decode(errors="ignore")} if comment else rule
 
 
+def refusal_mark(chain: str, comment: str) -> int:
+    """What a dropping rule is known by in the set of refused flows: 32 bits, never 0, the same in every load."""
+    return int.from_bytes(hashlib.sha256(f"{chain}/{comment}".encode()).digest()[:4], "big") | 1
+
+
+def _refuse(chain: str, *words: Json, comment: str) -> Json:
+    """A rule that drops, through the hop that remembers whom and why.
+
+    The mark lives on the dropped packet only.  Remembering and dropping are two rules there: a full set ends the rule
+    it is full in, and must not end in acceptance.
+    """
+    mark = {"mangle": {"key": _meta("mark"), "value": refusal_mark(chain, comment)}}
+    return _rule(*words, COUNT, mark, _goto(hops.REFUSED.name), comment=comment)
+
+
+def _refused() -> tuple[Json, ...]:
+    flow = _both(_meta("l4proto"), _SOURCE, _DESTINATION, _field("th", "dport"), _meta("mark"))
+    remember = {"set": {"op": "update", "elem": flow, "set": f"@{hops.REFUSED.name}", "stmt": [COUNT]}}
+    return (_rule(_match(_meta("l4proto"), {"set": ["tcp", "udp"]}), remember), _rule(DROP))
+
+
 _SOURCE, _DESTINATION = _field("ip", "saddr"), _field("ip", "daddr")
 _TCP_PORT, _UDP_PORT = _field("tcp", "dport"), _field("udp", "dport")
 _IS_TCP = _match(_meta("l4proto"), "tcp")
@@ -142,7 +180,7 @@ def network_chains() -> dict[str, tuple[Json, ...]]:
             _rule(_match(_both(_ct("ip daddr", "original"), _ct("ip daddr", "reply")), "@live"), ACCEPT),
             _rule(_match({"&": [_ct("status"), "dnat"]}, 0), ACCEPT),
             _rule(_match(_both(_ct("ip daddr", "original"), _ct("ip saddr", "reply")), "@serving"), ACCEPT),
-            _rule(COUNT, DROP, comment="endpoint no longer connected, or service no longer published"),
+            _refuse(hops.KNOWN.name, comment="endpoint no longer connected, or service no longer published"),
         ),
         hops.GUESTS.name: (
             _rule(
@@ -150,11 +188,11 @@ def network_chains() -> dict[str, tuple[Json, ...]]:
                 _match(_SOURCE, _prefix(fabric.CONSUMER_CIDR)),
                 {"vmap": {"key": _DESTINATION, "data": "@published"}},
             ),
-            _rule(COUNT, DROP, comment="the provider opens no connections but to published services"),
+            _refuse(hops.GUESTS.name, comment="the provider opens no connections but to published services"),
         ),
         hops.TO_PEER.name: (
             _rule({"vmap": {"key": _DESTINATION, "data": "@ingress"}}),
-            _rule(COUNT, DROP, comment="no such address in this VPC"),
+            _refuse(hops.TO_PEER.name, comment="no such address in this VPC"),
         ),
         hops.ARRIVE.name: _arrive(),
         hops.TRANSLATE.name: (
@@ -164,6 +202,7 @@ def network_chains() -> dict[str, tuple[Json, ...]]:
         ),
         hops.LOCAL.name: _local(),
         hops.FORWARD.name: _forward(),
+        hops.REFUSED.name: _refused(),
         hops.SEND.name: (
             _rule(_match(_meta("oif"), "lo"), ACCEPT),
             _rule(_match(_ct("state"), _RUNNING, "in"), ACCEPT),
@@ -196,7 +235,7 @@ def _arrive() -> tuple[Json, ...]:
         _rule(_match(_DESTINATION, "@resolvers"), ACCEPT),
         _rule(_match(_DESTINATION, "@gateways"), ACCEPT),
         _rule({"vmap": {"key": _SOURCE, "data": "@egress"}}),
-        _rule(COUNT, DROP, comment="source is no host of this VPC"),
+        _refuse(hops.ARRIVE.name, comment="source is no host of this VPC"),
     )
 
 
@@ -208,7 +247,7 @@ def _local() -> tuple[Json, ...]:
         _rule(to_resolver, _match(_UDP_PORT, {"set": [DNS_PORT, DHCP_PORT]}), ACCEPT),
         _rule(to_resolver, _match(_TCP_PORT, DNS_PORT), ACCEPT),
         _rule(_match(_DESTINATION, "@gateways"), _match(_field("icmp", "type"), "echo-request"), ACCEPT),
-        _rule(COUNT, DROP, comment="not a connected endpoint's port, or not for the router"),
+        _refuse(hops.LOCAL.name, comment="not a connected endpoint's port, or not for the router"),
     )
 
 
@@ -219,8 +258,8 @@ def _forward() -> tuple[Json, ...]:
     out, into = _match(_meta("oifname"), hops.FABRIC), _match(_meta("iifname"), hops.FABRIC)
     return (
         _rule(_match(_ct("status"), "dnat", "in"), ACCEPT),
-        _rule(out, COUNT, DROP, comment="not an endpoint's packet, nor a service's answer"),
-        _rule(into, COUNT, DROP, comment="not an answer, nor to a published service"),
+        _refuse(hops.FORWARD.name, out, comment="not an endpoint's packet, nor a service's answer"),
+        _refuse(hops.FORWARD.name, into, comment="not an answer, nor to a published service"),
         _rule(_match(_meta("nfproto"), "ipv4"), ACCEPT),
     )
 
@@ -359,15 +398,18 @@ def _host_piece(h: HostInterface) -> Piece:
 
 
 def _policy_piece(p: Policy) -> Piece:
-    egress = [_policy_rule(row, _DESTINATION, _goto(hops.TO_PEER.name)) for row in p.egress]
-    ingress = [_policy_rule(row, _SOURCE, ACCEPT) for row in p.ingress]
+    into, out = chain_name(hops.INGRESS, p.policy_id), chain_name(hops.EGRESS, p.policy_id)
+    onward = _goto(hops.TO_PEER.name)
     return Piece(
         chains={
-            chain_name(hops.EGRESS, p.policy_id): (
-                *egress,
-                _default_rule(p.egress_default, _goto(hops.TO_PEER.name)),
+            out: (
+                *(_policy_rule(out, row, _DESTINATION, onward) for row in p.egress),
+                _verdict_rule(out, p.egress_default, onward, "default"),
             ),
-            chain_name(hops.INGRESS, p.policy_id): (*ingress, _default_rule(p.ingress_default, ACCEPT)),
+            into: (
+                *(_policy_rule(into, row, _SOURCE, ACCEPT) for row in p.ingress),
+                _verdict_rule(into, p.ingress_default, ACCEPT, "default"),
+            ),
         }
     )
 
@@ -382,9 +424,14 @@ def _region_piece(config: RegionConfig) -> Piece:
     )
 
 
-def _policy_rule(row: PolicyRow, peer: Json, accepted: Json) -> Json:
-    verdict = accepted if row.verdict == "accept" else DROP
-    return _rule(*_protocol_match(row), *_peer_match(row, peer), COUNT, verdict, comment=row.rule_id)
+def _policy_rule(chain: str, row: PolicyRow, peer: Json, accepted: Json) -> Json:
+    return _verdict_rule(chain, row.verdict, accepted, row.rule_id, *_protocol_match(row), *_peer_match(row, peer))
+
+
+def _verdict_rule(chain: str, verdict: Verdict, accepted: Json, rule_id: str, *words: Json) -> Json:
+    if verdict == "accept":
+        return _rule(*words, COUNT, accepted, comment=rule_id)
+    return _refuse(chain, *words, comment=rule_id)
 
 
 def _protocol_match(row: PolicyRow) -> tuple[Json, ...]:
@@ -402,10 +449,6 @@ def _peer_match(row: PolicyRow, peer: Json) -> tuple[Json, ...]:
     if row.peer_cidr is None or row.peer_cidr.endswith("/0"):
         return ()
     return (_match(peer, _prefix(row.peer_cidr)),)
-
-
-def _default_rule(verdict: Verdict, accepted: Json) -> Json:
-    return _rule(COUNT, accepted if verdict == "accept" else DROP, comment="default")
 
 
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,80}")
@@ -499,6 +542,11 @@ def _named(name: str) -> Json:
 
 def _add_set(s: TableSet) -> Command:
     body = {**_named(s.name), "type": list(s.key) if len(s.key) > 1 else s.key[0]}
+    if s.counted:
+        body["stmt"] = [COUNT]
+    if s.keep_s:
+        # No flag "dynamic": JSON knows none before nftables 1.1, and a timeout is enough for a set that packets fill.
+        body |= {"flags": ["timeout"], "timeout": s.keep_s, "size": s.size}
     return {"add": {"map": {**body, "map": s.value}}} if s.value else {"add": {"set": body}}
 
 

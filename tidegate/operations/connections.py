@@ -54,9 +54,13 @@ def list_connections(
     resource_group_id: str | None = None,
     state: ConnectionState | None = None,
     after: str = "",
+    before: str = "",
     limit: int = 50,
 ) -> tuple[list[ConnectionView], int]:
-    """One page of the connections to the caller's services in the order of endpoint ids, and how many there are."""
+    """One page of the connections to the caller's services in the order of endpoint ids, and how many there are.
+
+    ``after`` and ``before`` as for endpoints.
+    """
     wanted = {"endpoint_id": endpoint_id, "account_id": owner_id, "resource_group_id": resource_group_id}
     equal: dict[str, Any] = {key: value for key, value in wanted.items() if value}
     with context.store.read() as tx:
@@ -69,7 +73,10 @@ def list_connections(
         if state is not None:
             statuses = _statuses(tx, found)
             found = [e for e in found if decide_connection_state(e, statuses.get(e.endpoint_id)) is state]
-        page = [endpoint for endpoint in found if endpoint.endpoint_id > after][:limit]
+        if before:
+            page = [endpoint for endpoint in found if endpoint.endpoint_id < before][-limit:]
+        else:
+            page = [endpoint for endpoint in found if endpoint.endpoint_id > after][:limit]
         return _views(tx, page, services), len(found)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from tidegate.domain.names import Draw
 from tidegate.domain.refusals import DryRunPassed, Refusal, TokenReused
 from tidegate.domain.sql_users import SqlReply, SqlTask
 from tidegate.domain.status import Kind
+from tidegate.domain.traffic import Sighting
 from tidegate.domain.usage import Allowance
 from tidegate.operations.sealing import Sealer
 from tidegate.store.store import Store, Transaction
@@ -31,12 +32,19 @@ def _nobody_to_ask(cluster_id: str, task: SqlTask) -> SqlReply:
     return SqlReply(problem="not_ready", detail="No host is connected.")
 
 
+def _nobody_looks(vpc_ids: Sequence[str]) -> Mapping[str, Sighting]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """``wake`` is called after the commit, from any thread, with the name of what changed, never with the change.
 
     ``ask(cluster_id, task)`` has a running server carry out a task on its SQL users, and blocks until it answers; it
     waits for a server that is starting, and raises nothing.  ``free``: what Starter clusters have for nothing.
+
+    ``observe(vpc_ids)``: what the packets of these VPCs did, as far as it is known; a VPC that was not looked at is
+    missing.  Those named first are looked at first; one call costs no more than a bounded number of looks.
     """
 
     store: Store
@@ -44,6 +52,7 @@ class Context:
     now: Callable[[], datetime] = utc_now
     draw: Draw = draw
     ask: Callable[[str, SqlTask], SqlReply] = _nobody_to_ask
+    observe: Callable[[Sequence[str]], Mapping[str, Sighting]] = _nobody_looks
     sealer: Sealer = field(default_factory=Sealer.ephemeral)
     free: Allowance = field(default_factory=Allowance)
 

@@ -13,6 +13,7 @@ from tidegate.agent import channel as module
 from tidegate.agent.channel import ChannelError, ConfigClient, ConfigServer
 from tidegate.agent.config import Delta, HostConfig, HostStatus
 from tidegate.dns.config import NameRecord
+from tidegate.domain.traffic import NetworkTraffic, Passed, Refused
 
 
 def names(*keys: str) -> dict[str, NameRecord]:
@@ -269,3 +270,41 @@ def test_who_lost_its_place_knows_it(tmp_path: Path) -> None:
         assert not (tmp_path / "s").exists()
 
     asyncio.run(scene())
+
+
+def test_a_look_is_answered_beside_an_apply(tmp_path: Path) -> None:
+    """Packets can be watched while a long pass runs, and many looks at once do not mix up."""
+
+    async def scene() -> None:
+        release = asyncio.Event()
+
+        class Slow(Remembering):
+            async def apply(self, old: HostConfig, new: HostConfig, delta: Delta) -> dict[str, str]:
+                await release.wait()
+                return {}
+
+        async def look(vpc_ids: tuple[str, ...]) -> dict[str, NetworkTraffic]:
+            return {v: NetworkTraffic({"10.0.0.1": Passed(1, 2, 3)}, (FLOW,), problem=v) for v in vpc_ids}
+
+        server = ConfigServer(tmp_path / "s", Slow(), look=look)
+        await server.start()
+        client = ConfigClient(tmp_path / "s", lambda status, first: None)
+        task = asyncio.create_task(client.run(0.01))
+        await until(lambda: client.connected)
+        applying = asyncio.create_task(client.apply(HostConfig(names=names("a"))))
+        one, two = await asyncio.gather(client.look(("vpc-1",)), client.look(("vpc-2", "vpc-3")))
+        assert [seen.problem for seen in (*one.values(), *two.values())] == ["vpc-1", "vpc-2", "vpc-3"]
+        assert one["vpc-1"].refused == (FLOW,) and one["vpc-1"].passed["10.0.0.1"].connections == 3
+        assert not applying.done()
+        release.set()
+        await applying
+        await server.close()
+        await until(lambda: not client.connected)
+        with pytest.raises(ChannelError):
+            await client.look(("vpc-1",))
+        task.cancel()
+
+    asyncio.run(scene())
+
+
+FLOW = Refused("ingress", "sgr-1", "tcp", "10.0.1.2", "10.0.2.5", 4000, 7, 1.5)

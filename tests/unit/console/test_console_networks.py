@@ -40,7 +40,7 @@ def test_a_vpcs_tabs(console: Browser, site: Site) -> None:
     assert endpoint_id not in shown.text
     form = {"name": "worker-1", "vswitch": site.subnet, "group": site.group}
     shown = console.post(f"{one}/interfaces/new", form)
-    assert f"tidegate vpc exec {site.vpc} --host worker-1 -- ip address" in shown.text
+    assert f"tidegate vpc exec {site.vpc} --host worker-1 -- ip address" in shown.html
     (host,) = (
         view.interface
         for view in interfaces.find_interfaces(site.world.context, site.caller, region_id=REGION)

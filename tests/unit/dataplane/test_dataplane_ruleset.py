@@ -167,7 +167,8 @@ def match(protocol: str, name: str, right: Any) -> dict[str, Any]:
 def test_rows(row: PolicyRow, expected: list[Any]) -> None:
     """Every row counts its packets, whatever it matches."""
     assert rules_of(row) == [*expected, {"counter": None}, {"accept": None}]
-    assert rules_of(replace(row, verdict="drop"))[-1] == {"drop": None}
+    dropped = rules_of(replace(row, verdict="drop"))
+    assert dropped[-1] == {"goto": {"target": "refused"}}, "every drop goes through the hop that remembers it"
 
 
 def test_a_group_that_a_rule_names_but_nobody_has_is_an_empty_set() -> None:
@@ -258,3 +259,15 @@ def test_every_hop_is_a_chain_and_every_chain_a_hop() -> None:
 
 def test_every_hook_denies_unless_it_only_translates() -> None:
     assert {hop.policy for hop in hops.HOPS if hop.hook and hop.kind == "filter"} == {"drop"}
+
+
+def test_every_drop_of_a_vpc_is_remembered() -> None:
+    """A rule that dropped by itself would refuse without anybody ever learning why.
+
+    What no user sends or asks about is left out: IPv6, invalid packets, the router's own.
+    """
+    commands = build_load(network_fixed(), network_pieces(NETWORK))
+    rules = [command["add"]["rule"] for command in commands if "rule" in command.get("add", {})]
+    silent = [r for r in rules if {"drop": None} in r["expr"]]
+    assert {r["chain"] for r in silent} == {hops.ARRIVE.name, hops.SEND.name, hops.REFUSED.name}
+    assert len([r for r in silent if r["chain"] == hops.ARRIVE.name]) == 2, "IPv6, invalid"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tidegate.console.words import _
+from tidegate.operations.interfaces import InterfaceView
 from tidegate.operations.security_groups import SecurityGroupView
 from tidegate.operations.subnets import SubnetView
 from tidegate.operations.vpcs import VpcView
@@ -21,3 +22,8 @@ def subnet_option(view: SubnetView) -> tuple[str, str]:
 def group_option(view: SecurityGroupView) -> tuple[str, str]:
     group = view.group
     return group.group_id, f"{group.name} · {group.group_id}" if group.name else group.group_id
+
+
+def host_option(view: InterfaceView) -> tuple[str, str]:
+    host = view.interface
+    return host.interface_id, f"{host.name or host.interface_id} · {host.address} · {host.zone_id} · {host.vpc_id}"
