@@ -65,7 +65,8 @@ def build_console(parts: Parts) -> ASGIApp:
 
 
 def _methods(page: Page) -> list[str]:
-    return [method for method, handler in (("GET", page.get), ("POST", page.post)) if handler]
+    """GET always: after a change of language, or a login, a browser asks for the address that a form was sent to."""
+    return ["GET", "POST"] if page.post else ["GET"]
 
 
 async def _lead_in(request: Request) -> Response:
@@ -104,8 +105,7 @@ def _answer(parts: Parts, page: Page, request: Request, form: Form | None) -> Re
             if (refused := _refuse(visit, page, form)) is not None:
                 return refused
             handler = page.post if form is not None else page.get
-            assert handler is not None
-            return handler(visit)
+            return handler(visit) if handler else visit.redirect(visit.path.removeprefix(ROOT).rpartition("/")[0])
         except Refusal as refusal:
             return show_error(visit, refusal_status(refusal), describe_refusal(refusal).text)
         except StoreError as error:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from tidegate.console.reasons import translate_reason
 from tidegate.console.words import N_, _
 from tidegate.domain import refusals as r
 from tidegate.domain.refusals import Refusal
@@ -25,19 +26,51 @@ class Problem:
     field: str = ""
 
 
+QUOTAS: Mapping[str, str] = {
+    "active keys per account": N_("active keys of an account"),
+    "branches per organization": N_("branches of an organization"),
+    "clusters and branches per organization": N_("clusters and branches of an organization"),
+    "endpoints per vpc": N_("endpoints of a VPC"),
+    "resources per call": N_("resources in one step"),
+    "resources per create": N_("resources in one step"),
+    "resources per service": N_("resources of a service"),
+    "resources per service and zone": N_("resources of a service in one zone"),
+    "rules per security group": N_("rules of a security group"),
+    "security groups per endpoint": N_("security groups of an endpoint"),
+    "security groups per interface": N_("security groups of an interface"),
+    "security groups per region": N_("security groups of a region"),
+    "services per account": N_("endpoint services of an account"),
+    "subnets per vpc": N_("vSwitches of a VPC"),
+    "tags per call": N_("tags in one step"),
+    "tags per resource": N_("tags of a resource"),
+    "users": N_("users"),
+    "users per service": N_("whitelist entries of a service"),
+    "vpcs per region": N_("VPCs of a region"),
+    "zones per endpoint": N_("zones of an endpoint"),
+}
+"""what can be used up -> what pages call it"""
+
 KINDS: Mapping[str, str] = {
     "account": N_("account"),
+    "branch": N_("branch"),
     "cluster": N_("cluster"),
     "connection": N_("endpoint connection"),
     "endpoint": N_("endpoint"),
+    "endpoint_zone": N_("zone of the endpoint"),
+    "instance": N_("instance"),
     "interface": N_("network interface"),
     "key": N_("key"),
     "link": N_("login link"),
     "organization": N_("organization"),
+    "parent": N_("parent of the branch"),
+    "peer_group": N_("security group"),
     "project": N_("project"),
     "resource_group": N_("resource group"),
+    "revoked_rule": N_("rule"),
     "role": N_("role"),
+    "route_table": N_("route table"),
     "rule": N_("rule"),
+    "rule_id": N_("rule"),
     "security_group": N_("security group"),
     "service": N_("endpoint service"),
     "service_resource": N_("service resource"),
@@ -75,6 +108,9 @@ FIELDS: Mapping[str, str] = {
     "ConnectBandwidth": N_("{value} Mbit/s is outside of 100 to 10,240."),
     "UserId": N_("{value} is no account id; it is a number of up to 19 digits."),
     "ZoneId": N_("The vSwitch is not in the zone {value}."),
+    "SQL user": N_("The cluster's server refused it: {value}"),
+    "clusterId": N_("There can be no new branch now: {value}."),
+    "spendingLimit.monthly": N_("A limit cannot be below what this month has cost already: {value}."),
     "displayName": N_("A cluster's name has 4 to 64 letters, digits and dashes, and no dash at either end."),
     "password": N_("A password has 8 to 64 characters."),
     "new password": N_("A password has 10 to 128 characters and is not the user name."),
@@ -172,6 +208,12 @@ def describe_refusal(refusal: Refusal, form: Mapping[Any, str] | None = None) ->
     for name in ("kind", "by"):
         if name in facts:
             facts[name] = _(KINDS[facts[name]]) if facts[name] in KINDS else facts[name]
+    if isinstance(refusal, r.QuotaReached):
+        facts["quota"] = _(QUOTAS[refusal.quota]) if refusal.quota in QUOTAS else refusal.quota
+    if isinstance(refusal, r.Malformed):
+        facts["value"] = translate_reason(facts["value"]) or facts["value"]
+    if isinstance(refusal, r.ClusterUnavailable):
+        facts["why"] = translate_reason(refusal.why) or refusal.why
     for name in _PLACES & facts.keys():
         facts[name] = facts[name].removeprefix("alicloud-")  # pages call a region of Alibaba Cloud as the cloud does
     return Problem(text.format_map(facts), shown_at)

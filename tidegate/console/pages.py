@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tidegate.console import account
-from tidegate.console.tidbcloud import clusters, connect, networking, sql_users
+from tidegate.console.tidbcloud import branches, clusters, connect, networking, sql_users
 from tidegate.console.visit import Page
 from tidegate.console.vpc import (
     endpoint_form,
@@ -20,6 +20,7 @@ from tidegate.console.vpc import (
 PAGES: tuple[Page, ...] = (
     *account.PAGES,
     *clusters.PAGES,
+    *branches.PAGES,
     *connect.PAGES,
     *networking.PAGES,
     *sql_users.PAGES,

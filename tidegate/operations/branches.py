@@ -6,7 +6,13 @@ from dataclasses import dataclass, replace
 
 from tidegate.domain import branches as rules
 from tidegate.domain.branches import BranchState, decide_branch_state
-from tidegate.domain.clusters import Cluster, ClusterState, decide_cluster_state, require_not_deleting
+from tidegate.domain.clusters import (
+    Cluster,
+    ClusterState,
+    decide_cluster_state,
+    require_not_deleting,
+    require_password,
+)
 from tidegate.domain.names import make_branch_id, make_prefix, require_cluster_name
 from tidegate.domain.public_endpoints import ALLOW_ALL
 from tidegate.domain.refusals import Busy, NotFound
@@ -93,6 +99,18 @@ def reset_branch(context: Context, caller: Caller, cluster_id: str, branch_id: s
         )
 
 
+def set_root_password(context: Context, caller: Caller, cluster_id: str, branch_id: str, password: str) -> None:
+    """The branch is woken, because only a running server can take the change in."""
+    password_hash = decide_password_hash(require_password(password))
+    with change(context, caller) as work:
+        branch = require_branch(work.tx, caller, cluster_id, branch_id)
+        require_not_deleting(branch)
+        changed = replace(branch, root_password_hash=password_hash)
+        if not branch.awake:
+            changed = replace(changed, awake=True, start_seq=branch.start_seq + 1)
+        _save(context, work, changed)
+
+
 def delete_branch(context: Context, caller: Caller, cluster_id: str, branch_id: str) -> BranchView:
     """Branches of it stay: their data is their own."""
     with change(context, caller) as work:
@@ -137,7 +155,7 @@ def _build(context: Context, work: Work, caller: Caller, parent: Cluster, new: N
         prefix=make_prefix(context.draw),
         plan=parent.plan,
         address=cluster_address(work.tx, parent.region_id),
-        created_by=f"apikey-{caller.key_id}",
+        created_by=caller.user_name or f"apikey-{caller.key_id}",
         created_at=work.now,
         updated_at=work.now,
         root_password_hash=decide_password_hash(new.root_password),

@@ -144,9 +144,10 @@ def test_long_lists_come_in_pages(world: World, console: Browser) -> None:
 
 # -- whose it is -------------------------------------------------------------------------------------------------------
 
-PATHS = ["", "/connect", "/networking", "/users", "/users/new"]
+PATHS = ["", "/connect", "/networking", "/users", "/users/new", "/branches", "/branches/new"]
 POSTS = ["/settings", "/delete", "/connect", "/networking/public", "/networking/add", "/networking/delete",
-         "/users/new", "/users/password", "/users/delete"]  # fmt: skip
+         "/users/new", "/users/password", "/users/delete",
+         "/branches/new", "/branches/reset", "/branches/delete"]  # fmt: skip
 
 
 @pytest.fixture
@@ -289,6 +290,48 @@ def test_where_there_are_no_private_endpoints(world: World, console: Browser, re
     assert "Private endpoints exist only" in console.get(f"{path}/networking").text
 
 
+# -- branches ----------------------------------------------------------------------------------------------------------
+
+
+def make_branch(world: World, console: Browser, path: str, name: str = "try-out") -> str:
+    console.post(f"{path}/branches/new", {"name": name, "parent": ""})
+    with world.store.read() as tx:
+        return next(c.cluster_id for c in tx.clusters.find(branch_of=path.rpartition("/")[2]) if c.display_name == name)
+
+
+def test_a_branch_from_its_form(world: World, console: Browser) -> None:
+    """Made, listed, in the dialog with its own user and password; deleted."""
+    path = make(world)
+    settle(world, path)
+    branch_id = make_branch(world, console, path)
+    assert "try-out" in console.get(f"{path}/branches").text
+    shown = console.post(f"{path}/connect", {"type": "private", "branch": branch_id, "do": "password"})
+    with world.store.read() as tx:
+        branch = tx.clusters.get(branch_id)
+    assert branch is not None and branch.root_user in string_of(shown.html) and branch.root_password_hash
+    assert branch.created_by == "admin" and cluster_of(world, path).root_password_hash is None
+    console.post(f"{path}/branches/delete", {"branch": branch_id})
+    assert branch_id not in console.get(f"{path}/connect").html
+
+
+@pytest.mark.parametrize(
+    ("name", "ready", "more", "text"),
+    [
+        ("x", True, {}, "4 to 64"),
+        ("try-out", False, {}, "still being carried out"),
+        ("try-out", True, {"rcu": (2000, 4000)}, "Essential cluster has no branches"),
+    ],
+)
+def test_a_branch_that_cannot_be(
+    world: World, console: Browser, name: str, ready: bool, more: dict[str, Any], text: str
+) -> None:
+    path = make(world, **more)
+    if ready:
+        settle(world, path)
+    shown = console.post(f"{path}/branches/new", {"name": name, "parent": ""})
+    assert shown.status == 422 and text in shown.text
+
+
 # -- networking --------------------------------------------------------------------------------------------------------
 
 
@@ -393,3 +436,16 @@ def test_no_english_sentence_in_chinese(world: World, page: str) -> None:
     settle(world, path, reason="Running; nobody can log in until a root password is set.")
     text = world.enter("admin", "zh").get(path + page).text
     assert not ENGLISH.findall(text.replace("Domain Name of Endpoint Service", "")), text
+
+
+def test_an_address_of_a_form_leads_to_its_page(world: World, console: Browser) -> None:
+    """After a change of language, or a login, a browser asks for what it had sent a form to."""
+    path = make(world)
+    for form, page in (("/networking/add", "/networking"), ("/delete", ""), ("/users/password", "/users")):
+        assert console.get(path + form).path == path + page
+
+
+def test_a_program_that_looks_for_an_api_gets_no_page(console: Browser) -> None:
+    shown = console.get("/api/v1/clusters", accept="application/json")
+    assert shown.status == 404 and "<" not in shown.html
+    assert "no such page" in console.get("/api/v1/clusters", accept="text/html").text

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tidegate.console.errors import TABLE, describe_refusal
+from tidegate.console.errors import KINDS, QUOTAS, TABLE, describe_refusal
 from tidegate.console.reasons import translate_reason
 from tidegate.console.words import _, choose_language, speaking
 from tidegate.domain import refusals
@@ -37,6 +37,23 @@ def test_every_refusal_has_a_sentence(kind: type[refusals.Refusal], language: st
     with speaking(language):
         text = describe_refusal(kind(*[f"<{f.name}>" for f in fields(kind)])).text
     assert "{" not in text and text[-1] in ".。>"
+
+
+def first_words(*names: str) -> set[str]:
+    """The constant first arguments of these refusals, wherever they are raised."""
+    found: set[str] = set()
+    for room in ("domain", "operations"):
+        for path in (ROOT / "tidegate" / room).glob("*.py"):
+            calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+            words = [c.args[0] for c in calls if getattr(c.func, "id", "") in names and c.args]
+            found |= {str(word.value) for word in words if isinstance(word, ast.Constant)}
+    return found
+
+
+def test_what_refusals_name_has_a_name_in_pages() -> None:
+    """Kinds and quotas are words within a sentence: an English one in a Chinese sentence is half a translation."""
+    assert first_words("NotFound", "Busy", "Conflict", "InUse", "WrongState") <= set(KINDS)
+    assert first_words("QuotaReached") <= set(QUOTAS)
 
 
 def sentences(room: str) -> set[str]:

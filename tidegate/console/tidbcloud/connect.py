@@ -6,7 +6,7 @@ a password that was just made travels along: it is shown until the dialog closes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.responses import Response
 
@@ -28,11 +28,13 @@ from tidegate.domain.connection_strings import (
 from tidegate.domain.endpoints import ConnectionState
 from tidegate.domain.names import make_password
 from tidegate.domain.refusals import Refusal
-from tidegate.operations import clusters
+from tidegate.operations import branches, clusters
 from tidegate.operations.clusters import ClusterView
 from tidegate.operations.endpoints import EndpointView
 
 PUBLIC, PRIVATE = "public", "private"
+MAIN = "main"
+"""the branch that is the cluster itself"""
 _DATABASE_LETTERS = 64
 _DEBIAN = f"sudo cp {DOWNLOADED_CA} /usr/local/share/ca-certificates/tidegate.crt && sudo update-ca-certificates"
 INSTALL_CA = {
@@ -50,7 +52,7 @@ class Choice:
     """The dialog's controls as they stand.  ``password``: the one that was just made, else empty."""
 
     type: str
-    branch: str = "main"
+    branch: str = MAIN
     database: str = DATABASE
     entry: str = ENTRIES[0].label
     system: str = "Debian/Ubuntu/Arch"
@@ -70,25 +72,39 @@ def choose(visit: Visit) -> Response:
         return _render(visit, view, visit.form, password=visit.form.get("password"))
     password = make_password(visit.context.draw)
     try:
-        clusters.set_root_password(visit.context, visit.tidbcloud, view.cluster.cluster_id, password)
+        _set_password(visit, view, visit.form.get("branch"), password)
     except Refusal as refusal:
         return _render(visit, view, visit.form, describe_refusal(refusal))
     view = clusters.get_cluster(visit.context, visit.tidbcloud, view.cluster.cluster_id)
     return _render(visit, view, visit.form, password=password)
 
 
+def _set_password(visit: Visit, view: ClusterView, branch: str, password: str) -> None:
+    cluster_id = view.cluster.cluster_id
+    if branch in ("", MAIN):
+        clusters.set_root_password(visit.context, visit.tidbcloud, cluster_id, password)
+    else:
+        branches.set_root_password(visit.context, visit.tidbcloud, cluster_id, branch, password)
+
+
 def _render(
     visit: Visit, view: ClusterView, form: Form, problem: Problem | None = None, password: str = ""
 ) -> Response:
     doors = [door for door in list_doors(visit, view) if door.connection is ConnectionState.CONNECTED]
-    choice = _choice(view, doors, form, password)
-    target, refused = _target(view, choice)
+    known = branches.list_branches(visit.context, visit.tidbcloud, view.cluster.cluster_id)
+    found = {branch.branch.cluster_id: branch.cluster_view for branch in known if not branch.branch.deleting}
+    branch = form.get("branch") if form.get("branch") in found else MAIN
+    shown = found.get(branch, view)
+    choice = replace(_choice(shown, doors, form, password), branch=branch)
+    target, refused = _target(shown, choice)
     entry = find_entry(choice.entry) or ENTRIES[0]
     return render_cluster(
         visit,
         "tidbcloud/connect.html",
         view,
         choice=choice,
+        chosen=shown.cluster,
+        branches=[(MAIN, MAIN), *((branch_id, each.cluster.display_name) for branch_id, each in found.items())],
         entries=[e.label for e in ENTRIES],
         systems=list(OPERATING_SYSTEMS),
         hosts=[(door.endpoint.domain, _door_name(door)) for door in doors],
