@@ -69,7 +69,7 @@ class Site:
         """Every wish fulfilled, by the controller's own hand: as after an apply of each network without errors."""
         with self.context.store.write() as tx:
             for network in load_world(tx).networks:
-                reconcile_endpoints(tx, network, None)
+                reconcile_endpoints(tx, network, None, self.context.now())
                 reconcile_resources(tx, network, None)
                 reconcile_vpc(tx, network, None)
 

@@ -15,7 +15,9 @@ from engine_bench import Bench
 from tidegate.engine import quota
 from tidegate.engine.cgroup import find_groups, read_hierarchies
 
-LOOK_S = 2.0
+LOOK_S = 3.0
+SLACK = 0.02
+"""CPUs: two clock ticks of a look; the limits are small, so that a busy machine has room for them all the same"""
 
 
 @contextmanager
@@ -85,17 +87,18 @@ def grouped(bench: Bench) -> Bench:
 
 def test_a_busy_server_stays_within_its_limit_which_changes_while_it_runs(grouped: Bench) -> None:
     """What maxRcu means, and a PATCH of it: no restart, no lost session."""
-    pid = grouped.make(cpu_most=0.3).pid
+    pid = grouped.make(cpu_most=0.05).pid
     assert pid is not None
     group = group_of(pid)
     assert group is not None
+    wait_for_quota(group, 0.05)
     with busy(grouped):
-        assert cpus_used(pid) <= 0.3 * 1.15
+        assert cpus_used(pid) <= 0.05 * 1.15 + SLACK
         throttled = dict(line.split() for line in (group / "cpu.stat").read_text().splitlines())
         assert int(throttled["nr_throttled"]) > 0
-        assert grouped.make(cpu_most=0.8).pid == pid
-        wait_for_quota(group, 0.8)
-        assert 0.3 * 1.3 < cpus_used(pid) <= 0.8 * 1.15
+        assert grouped.make(cpu_most=0.2).pid == pid
+        wait_for_quota(group, 0.2)
+        assert 0.05 * 1.3 < cpus_used(pid) <= 0.2 * 1.15 + SLACK
         grouped.make()
         lifted = grouped.wait(lambda status: status.cpu_limited_by == "")
         assert lifted.pid == pid

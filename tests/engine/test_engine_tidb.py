@@ -330,4 +330,4 @@ def test_a_driver_that_is_killed_while_starting_leaves_one_server(bench: Bench) 
         assert bench.sql("SHOW TABLES FROM test") == ()
         bench.engine.set_database("a", None)
         bench.wait_gone()
-        assert [p.name for p in bench.root.iterdir() if not p.name.startswith(".template")] == []
+        assert [p.name for p in bench.root.iterdir() if not p.name.startswith((".template", ".tls"))] == []

@@ -18,8 +18,10 @@ from tidegate.domain.usage import CPU_S_PER_RU
 from tidegate.testing import Cluster
 from tidegate.testing.plugin import open_world
 
-FREE = 4_000
-BUSY = "SELECT BENCHMARK(100000, SHA2('tide', 512))"
+FREE = 3_000
+SLACK = 0.02
+"""CPUs: two clock ticks of a look"""
+BUSY = "SELECT BENCHMARK(20000, SHA2('tide', 512))"
 QUOTA_USED_UP = (
     "Due to the usage quota being exhausted, access to the cluster '{}' has been restricted. Try increasing spending "
     "limits to gain full access. For more information, see "
@@ -29,7 +31,7 @@ QUOTA_USED_UP = (
 
 @pytest.fixture(scope="module")
 def metered() -> Iterator[Site]:
-    with open_world(cluster_idle_s=0.0, free_request_units=FREE, meter_s=1, rcu_per_cpu=4000) as world:
+    with open_world(cluster_idle_s=0.0, free_request_units=FREE, meter_s=1, rcu_per_cpu=40_000) as world:
         yield Site(world)
         if os.geteuid() == 0:
             world.stop()
@@ -95,12 +97,12 @@ def test_what_was_counted_survives_the_deaths_of_all_who_count(metered: Site) ->
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a CPU limit by the kernel's groups needs root")
 def test_an_essential_cluster_stays_within_its_maxrcu_and_patch_changes_it_live(metered: Site) -> None:
-    """4000 RCU are one CPU in this installation, so 2000 are half of one."""
+    """40000 RCU are one CPU here, so 2000 are a twentieth: a busy machine has room for that all the same."""
     cluster = metered.world.cluster("essential", rcu=(2000, 2000))
     wait_for(lambda: "at most" in phase_reason(metered, cluster))
     if "whole CPUs" in phase_reason(metered, cluster):
         pytest.skip("this machine lets nobody make CPU groups")
-    assert phase_reason(metered, cluster) == "Running on 0.5 CPUs (maxRcu 2000) at most."
+    assert phase_reason(metered, cluster) == "Running on 0.05 CPUs (maxRcu 2000) at most."
     pids = servers(metered, cluster)
     vpc = metered.world.vpc("essential")
     endpoint = vpc.endpoint(cluster)
@@ -114,10 +116,11 @@ def test_an_essential_cluster_stays_within_its_maxrcu_and_patch_changes_it_live(
 
 
 def look_at_limits(site: Site, cluster: Cluster) -> None:
-    assert cpus_over(site, cluster) <= 0.5 * 1.15
-    patch(site, cluster, "autoScaling", {"autoScaling": {"minRcu": 2000, "maxRcu": 4000}})
-    wait_for(lambda: "on 1 CPUs" in phase_reason(site, cluster))
-    wait_for(lambda: 0.5 * 1.25 < cpus_over(site, cluster) <= 1.0 * 1.1)
+    assert cpus_over(site, cluster) <= 0.05 * 1.15 + SLACK
+    patch(site, cluster, "autoScaling", {"autoScaling": {"minRcu": 2000, "maxRcu": 8000}})
+    wait_for(lambda: "on 0.2 CPUs" in phase_reason(site, cluster))
+    wait_for(lambda: cpus_over(site, cluster) > 0.05 * 1.25 + SLACK)
+    assert cpus_over(site, cluster) <= 0.2 * 1.15 + SLACK
 
 
 def with_load(load: Callable[[], object], work: Callable[[], None]) -> None:

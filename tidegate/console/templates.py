@@ -39,6 +39,7 @@ def build_environment() -> Environment:
     }
     made.filters |= {
         "when": show_time,
+        "moment": show_moment,
         "sentence": show_sentence,
         "number": show_number,
         "code_html": show_code,
@@ -73,6 +74,12 @@ def show_time(moment: datetime) -> Markup:
     """To the minute, in UTC as the clouds' consoles write it; the exact one is in the element."""
     utc = moment.astimezone(UTC)
     return Markup('<time datetime="{}">{}</time>').format(utc.isoformat(), f"{utc:%Y-%m-%d %H:%M} UTC")
+
+
+def show_moment(moment: datetime) -> Markup:
+    """To the second, where one thing follows another."""
+    utc = moment.astimezone(UTC)
+    return Markup('<time datetime="{}">{}</time>').format(utc.isoformat(), f"{utc:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def show_sentence(reason: str) -> Markup:

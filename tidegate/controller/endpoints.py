@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from tidegate.controller.vpcs import write_status
 from tidegate.controller.world import Network
 from tidegate.domain.endpoints import Endpoint
+from tidegate.domain.events import Event, plan_events
 from tidegate.domain.status import Outcome, Status
 from tidegate.store.store import Transaction
 
 
-def reconcile_endpoints(tx: Transaction, network: Network, error: str | None) -> None:
-    """Write what the apply of ``network`` came to for each of its endpoints that had not been answered yet."""
+def reconcile_endpoints(tx: Transaction, network: Network, error: str | None, now: datetime) -> None:
+    """Write what the apply of ``network`` came to for each of its endpoints that had not been answered yet.
+
+    ``now`` is when: outcomes are kept as events, too.
+    """
     if not error:
         _remove_zones(tx, network)
     known = {
@@ -25,12 +30,15 @@ def reconcile_endpoints(tx: Transaction, network: Network, error: str | None) ->
         if endpoint.deleting and not error:
             tx.endpoints.remove(endpoint.endpoint_id)
             tx.statuses.remove("endpoint", endpoint.endpoint_id)
+            for event in tx.events.find(kind="endpoint", resource_id=endpoint.endpoint_id):
+                _forget(tx, event)
             _remove_service(tx, endpoint.service_id)
             continue
         outcome = decide_outcome(endpoint, network, error)
         status = Status("endpoint", endpoint.endpoint_id, endpoint.generation, outcome.phase, outcome.reason)
         if known.get(endpoint.endpoint_id) != status:
             write_status(tx, status)
+            _note(tx, status, now)
         if outcome.phase == "ready" and endpoint.ready_generation < endpoint.generation:
             _mark_ready(tx, endpoint)
 
@@ -50,6 +58,18 @@ def decide_outcome(endpoint: Endpoint, network: Network, error: str | None) -> O
     if not zones:
         return Outcome("ready", "Connected, but it has no zone yet: add one, or no program can reach it.")
     return Outcome("ready", f"Connected to {endpoint.service_id} through {', '.join(zones)}.")
+
+
+def _note(tx: Transaction, status: Status, now: datetime) -> None:
+    known = tx.events.find(kind=status.kind, resource_id=status.resource_id)
+    event, forgotten = plan_events(known, status, now)
+    tx.events.add(event)
+    for old in forgotten:
+        _forget(tx, old)
+
+
+def _forget(tx: Transaction, event: Event) -> None:
+    tx.events.remove(event.kind, event.resource_id, event.number)
 
 
 def _remove_zones(tx: Transaction, network: Network) -> None:

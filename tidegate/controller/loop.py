@@ -372,7 +372,7 @@ class Controller:
                     vpc_id, region_id = network.vpc.vpc_id, network.vpc.region_id
                     error = errors.get(f"networks/{vpc_id}") or errors.get(f"regions/{region_id}")
                     error = error or errors.get(f"resolvers/{vpc_id}") or errors.get("resolvers/")
-                    reconcile_endpoints(tx, network, error or errors.get(f"gateways/{region_id}"))
+                    reconcile_endpoints(tx, network, error or errors.get(f"gateways/{region_id}"), self._now())
                     reconcile_resources(tx, network, error)
                     outcomes.append(reconcile_vpc(tx, network, error))
         return outcomes

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.engine.config import DatabaseConfig
+from tidegate.engine.inner_tls import KeyPair
 
 Table = dict[str, Any]
 
@@ -27,7 +28,7 @@ _PERFORMANCE: Table = {
 }
 
 
-def build_server_config(folder: Path, config: DatabaseConfig) -> str:
+def build_server_config(folder: Path, config: DatabaseConfig, key_pair: KeyPair) -> str:
     """The text of ``tidb.toml`` for one cluster's server."""
     top, sections = _common(folder)
     top |= {
@@ -40,6 +41,7 @@ def build_server_config(folder: Path, config: DatabaseConfig) -> str:
         "socket": "",
     }
     sections["proxy-protocol"] = {"networks": ",".join(config.proxy_networks), "header-timeout": 5}
+    sections["security"] |= {"ssl-cert": str(key_pair.certificate), "ssl-key": str(key_pair.key)}
     return build_toml(top, sections)
 
 
@@ -57,6 +59,9 @@ def _common(folder: Path) -> tuple[Table, dict[str, Table]]:
         "temp-dir": str(folder / "tmp"),
         "tmp-storage-path": str(folder / "spill"),
         "enable-telemetry": False,
+        # One region for all tables: a transaction of up to 16 KiB is then written in one piece (1PC), whatever tables
+        # it touches.  With a region for each, kill -9 leaves halves: the store has its locks in memory only.
+        "split-table": False,
         "skip-register-to-dashboard": True,
     }
     sections: dict[str, Table] = {
@@ -71,7 +76,7 @@ def _common(folder: Path) -> tuple[Table, dict[str, Table]]:
             # Tenants are root of their cluster; this keeps the server's files, our account and the system
             # tables out of their reach.  See docs/decisions/0003-tidb-embedded.md.
             "enable-sem": True,
-            # The gateway ends TLS; a key made at each start would cost half a second of CPU.
+            # A key made at each start would cost half a second of CPU; see inner_tls.py.
             "auto-tls": False,
         },
         "status": {"report-status": False},

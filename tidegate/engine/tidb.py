@@ -44,6 +44,7 @@ from tidegate.engine.folder import (
     sweep_deleted,
     turn_logs,
 )
+from tidegate.engine.inner_tls import require_key_pair
 from tidegate.engine.meter import Meter, count_written
 from tidegate.engine.pause import PauseError, freeze, hold_clients, thaw, wait_quiet
 from tidegate.engine.process import (
@@ -322,7 +323,7 @@ class TidbEngine:
             self._fill_from_parent(folder, wish)
         elif not folder.data.exists():
             fill_folder(folder, require_template(self._root, binary, self._template_memory_bytes))
-        folder.config.write_text(build_server_config(folder.path, wish))
+        folder.config.write_text(build_server_config(folder.path, wish, require_key_pair(self._root)))
         turn_logs(folder)
         server = spawn_server(binary, folder.config, namespace, folder.console)
         cluster.server = replace(server, start_seq=wish.start_seq)

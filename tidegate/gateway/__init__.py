@@ -19,6 +19,6 @@
 Words.  *Consumer*: the endpoint that a peer address stands for.  *Prefix*: what precedes the first dot of a user
 name.  *Route*: where a prefix leads.  *Client* and *server* are the two ends of a session; *gateway* is us.
 
-TLS ends here; the database is always spoken to in clear inside the provider namespace, so an account with
-``REQUIRE SSL`` cannot log in through a gateway.
+TLS ends here.  A client that came with TLS is brought to the database with TLS again, so that an account with
+``REQUIRE SSL`` can log in; one that came in clear goes on in clear, inside the provider namespace.
 """

@@ -45,9 +45,9 @@ async def send_all(sock: socket.socket, data: bytes) -> None:
         data = data[sent:]
 
 
-async def start_tls(sock: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
-    """The server's part of a TLS handshake; ``sock`` is used up.  Raises OSError (SSLError is one)."""
-    secured = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+async def start_tls(sock: socket.socket, context: ssl.SSLContext, *, server_side: bool = True) -> ssl.SSLSocket:
+    """One side's part of a TLS handshake; ``sock`` is used up.  Raises OSError (SSLError is one)."""
+    secured = context.wrap_socket(sock, server_side=server_side, do_handshake_on_connect=False)
     try:
         await _retry(secured, secured.do_handshake)
     except BaseException:

@@ -30,6 +30,11 @@ class StartTls:
 
 
 @dataclass(frozen=True, slots=True)
+class StartServerTls:
+    """Do it on the database's connection, as its client; then call ``server_tls_started`` or ``server_tls_failed``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wake:
     """Have the cluster started, then call ``woken`` or ``wake_failed``."""
 
@@ -63,7 +68,7 @@ class Refuse:
     data: bytes
 
 
-Command = SendClient | SendServer | StartTls | Wake | Dial | Done | Refuse
+Command = SendClient | SendServer | StartTls | StartServerTls | Wake | Dial | Done | Refuse
 Turn = Literal["client", "server", "gateway"]
 
 

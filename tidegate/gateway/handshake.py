@@ -9,6 +9,7 @@
                                    |  Wake, when it is not ready
                                    |  Dial ---- PROXY v2 header ----------->
                                    | <---------------------- greeting ------
+                                   |  StartServerTls                        (only if the client's own leg is TLS)
                                    |  --- response, unknown plug-in ------->   so it asks again with ITS salt
       <------------------------------- AuthSwitch (database's salt) --------
       --- answer -------------------------------------------------------->     any number of rounds
@@ -18,6 +19,9 @@
 Exactly the capabilities that the client chose from TiDB's own set go to the database, so the bytes after the OK
 fit both sides without anybody in between.  The unknown plug-in is TiProxy's way (pkg/proxy/backend/authenticator.go,
 ``unknownAuthPlugin``; seen 2026-11): no proxy needs to know a password.
+
+A client that came with TLS is brought to the database with TLS: so its account may ask for it (``REQUIRE SSL``), and
+the session's ``Ssl_cipher`` tells the truth, that no leg is in clear.  A plain one stays plain, and is refused there.
 
 What the client gives as connection id is the gateway's; ``SELECT CONNECTION_ID()`` tells the database's, for KILL.
 """
@@ -36,6 +40,7 @@ from tidegate.gateway.commands import (
     Refuse,
     SendClient,
     SendServer,
+    StartServerTls,
     StartTls,
     Turn,
     Wake,
@@ -56,6 +61,7 @@ from tidegate.gateway.packets import (
     build_greeting,
     build_handshake_response,
     build_more_data,
+    build_ssl_request,
     is_ssl_request,
     parse_auth_switch,
     parse_capabilities,
@@ -106,7 +112,8 @@ class State(Enum):
     DENYING = auto()  # -> OVER
     WAKING = auto()  # -> DIALLING
     DIALLING = auto()  # -> GREETING, WAKING (MAX_REDIALS times)
-    GREETING = auto()  # -> AUTH
+    GREETING = auto()  # -> SECURING, AUTH
+    SECURING = auto()  # -> AUTH
     AUTH = auto()  # -> OVER
     OVER = auto()
 
@@ -160,6 +167,7 @@ class Handshake:
         self._client, self._server = _Lane(), _Lane()
         self._secure = False
         self._response: HandshakeResponse | None = None
+        self._inner: HandshakeResponse | None = None
         self._route: Route | None = None
         self._redials = 0
         self._auth_turn: Turn = "server"
@@ -359,6 +367,28 @@ class Handshake:
         self._state = State.AUTH
         stub = STUB_AUTH if self._gave_password else b""
         response = replace(self._response, capabilities=capabilities, auth=stub, auth_plugin=UNKNOWN_PLUGIN)
+        if self._secure and greeting.capabilities & Capability.SSL:
+            return self._secure_server(response)
+        return self._respond(response)
+
+    def _secure_server(self, response: HandshakeResponse) -> list[Command]:
+        if len(self._server.buffer):
+            raise PacketError("it speaks on before it is asked for TLS")
+        self._state = State.SECURING
+        self._inner = replace(response, capabilities=response.capabilities | Capability.SSL)
+        request = build_ssl_request(self._inner.capabilities, response.max_packet_bytes, response.collation)
+        return [SendServer(self._server.frame(request)), StartServerTls()]
+
+    def server_tls_started(self) -> list[Command]:
+        """The database's connection is encrypted from here on."""
+        assert self._inner is not None
+        self._state = State.AUTH
+        return self._respond(self._inner)
+
+    def server_tls_failed(self, why: str) -> list[Command]:
+        return self._refuse(refusals.database_unsuitable(self._cluster_id, f"TLS with it failed, {why}"))
+
+    def _respond(self, response: HandshakeResponse) -> list[Command]:
         return [SendServer(self._server.frame(build_handshake_response(response)))]
 
     def _on_auth_packet(self, payload: bytes) -> list[Command]:

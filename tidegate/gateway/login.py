@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections import deque
 from dataclasses import dataclass
+from functools import cache
 
 from tidegate.gateway import channel
 from tidegate.gateway.commands import (
@@ -17,6 +18,7 @@ from tidegate.gateway.commands import (
     Refuse,
     SendClient,
     SendServer,
+    StartServerTls,
     StartTls,
     Wake,
 )
@@ -91,6 +93,8 @@ class Login:
                 return await self._send_server(data)
             case StartTls():
                 return await self._start_tls()
+            case StartServerTls():
+                return await self._start_server_tls()
             case Wake(route):
                 return await self._wake(route)
             case Dial(route):
@@ -137,6 +141,14 @@ class Login:
             return self._handshake.tls_failed(str(error))
         return self._handshake.tls_started()
 
+    async def _start_server_tls(self) -> list[Command]:
+        assert self.server is not None
+        try:
+            self.server = await channel.start_tls(self.server, build_inner_context(), server_side=False)
+        except OSError as error:
+            return self._handshake.server_tls_failed(str(error))
+        return self._handshake.server_tls_started()
+
     async def _wake(self, route: Route) -> list[Command]:
         """Wait for the cluster, as long as the client does."""
         if route.ready:
@@ -179,6 +191,17 @@ class Login:
         except OSError as error:
             return self._handshake.dial_failed(error.strerror or str(error))
         return self._handshake.connected()
+
+
+@cache
+def build_inner_context() -> ssl.SSLContext:
+    """For the leg to a database.  Nobody else can be at its address: the provider's rules see to that, for plain
+    sessions too.  So its certificate is taken as it is (docs/security.md).
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def _require_refusal(commands: list[Command]) -> Refuse:

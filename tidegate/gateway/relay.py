@@ -6,8 +6,8 @@ slow.  Then the rest of that one read waits, the sender is not read, and TCP slo
 beside it and gained nothing beyond the noise with 16 sessions, nor did splice(2) through a pipe at any size
 beat recv and send with this buffer (14 Gbit/s either way, equal CPU; 2026-11, kernel 6.18).  So the simplest stays.
 
-A TLS client is an :class:`ssl.SSLSocket`: recv and send are the same calls, only the errors for "not now" differ.
-A database connection is always plain.
+A TLS client is an :class:`ssl.SSLSocket`, and so is its database's connection then: recv and send are the same calls,
+only the errors for "not now" differ.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Relay:
         return not flow.waiting
 
     def _end_flow(self, flow: _Flow) -> None:
-        """Pass the end on.  TLS has no half-close worth the name: a database's end ends a TLS session."""
+        """Pass the end on.  TLS has no half-close worth the name: one side's end ends a TLS session."""
         other = self._other(flow)
         if other.ended and not other.waiting:
             self.close(f"{flow.name if self._timer is None else other.name} closed")

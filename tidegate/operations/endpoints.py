@@ -29,6 +29,7 @@ from tidegate.domain.endpoints import (
     require_zone_free,
     zone_domain,
 )
+from tidegate.domain.events import Event
 from tidegate.domain.interfaces import NetworkInterface
 from tidegate.domain.names import make_id, require_description, require_resource_name
 from tidegate.domain.refusals import EndpointProtected, GroupRequired, Malformed, NotFound, QuotaReached
@@ -216,6 +217,13 @@ def list_zones(context: Context, caller: Caller, endpoint_id: str) -> list[ZoneV
         status = tx.status("endpoint", endpoint_id)
         zones = tx.endpoint_zones.find(endpoint_id=endpoint_id)
     return [ZoneView(zone, decide_zone_state(endpoint, zone, status)) for zone in zones]
+
+
+def list_events(context: Context, caller: Caller, endpoint_id: str) -> list[Event]:
+    """What became of it, the newest first; at most ``EVENTS_PER_RESOURCE``."""
+    with context.store.read() as tx:
+        require_endpoint(tx, caller, endpoint_id)
+        return tx.events.find(kind="endpoint", resource_id=endpoint_id)[::-1]
 
 
 def add_zone(context: Context, caller: Caller, endpoint_id: str, spec: ZoneSpec) -> None:

@@ -27,7 +27,7 @@ _NAMES: Mapping[str, tuple[str, str]] = {
     "vpcs": ("vpc", "vpc_id"),
 }
 """table -> (kind, the column with the id)"""
-_NAMED_BY_ROW = ("statuses", "tags")
+_NAMED_BY_ROW = ("statuses", "events", "tags")
 
 
 def name_change(table: str, columns: Mapping[str, Any]) -> Change | None:

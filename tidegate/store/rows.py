@@ -91,7 +91,7 @@ class Rows(Generic[T]):
         self._note(columns)
         return value
 
-    def remove(self, *key: str) -> None:
+    def remove(self, *key: str | int) -> None:
         self._connection.execute(delete(self._table).where(self._is(key)))
         self._note(dict(zip(self._key, key, strict=True)))
 

@@ -374,6 +374,17 @@ statuses = Table(
     Column("reason", Text, nullable=False),
 )
 
+events = Table(
+    "events",
+    metadata,
+    _id("kind", primary_key=True),
+    _id("resource_id", primary_key=True),
+    Column("number", Integer, primary_key=True, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    _id("phase"),
+    Column("reason", Text, nullable=False),
+)
+
 address_counters = Table(
     "address_counters",
     metadata,

@@ -19,6 +19,7 @@ from sqlalchemy.pool import QueuePool
 from tidegate.domain.accounts import AccessKey, Account
 from tidegate.domain.clusters import Cluster
 from tidegate.domain.endpoints import Endpoint, EndpointZone
+from tidegate.domain.events import Event
 from tidegate.domain.interfaces import NetworkInterface
 from tidegate.domain.public_endpoints import PublicListener
 from tidegate.domain.security_groups import SecurityGroup, SecurityGroupRule
@@ -119,6 +120,10 @@ class Transaction:
     @cached_property
     def statuses(self) -> Rows[Status]:
         return Rows(self.connection, schema.statuses, Status, self.changes)
+
+    @cached_property
+    def events(self) -> Rows[Event]:
+        return Rows(self.connection, schema.events, Event, self.changes)
 
     @cached_property
     def tags(self) -> Rows[Tag]:

@@ -131,7 +131,8 @@ class Client:
         return _attempt(self._inside().ask(do="dial", host=host, port=port, timeout_s=timeout_s))
 
     def login(self, endpoint: Endpoint, timeout_s: float = 20.0, **other: Any) -> Attempt:
-        """Log in once; ``other``: ``user``, ``password``, ``host``, ``ca`` (a CA file: TLS, verified)."""
+        """Log in once; ``other``: ``user``, ``password``, ``host``, ``ca`` (a CA file: TLS, verified),
+        ``in_clear`` (no TLS even where it is offered)."""
         return _attempt(self._inside().ask(do="open", **build_login(endpoint, None, timeout_s, other)))
 
     def query(self, sql: str, *arguments: Any, endpoint: Endpoint | None = None) -> list[list[Any]]:

@@ -82,9 +82,11 @@ def crowd(count: int, **login: Any) -> Json:
 
 
 def _connect(
-    host: str, port: int, user: str, password: str, timeout_s: float, ca: str | None = None
+    host: str, port: int, user: str, password: str, timeout_s: float, ca: str | None = None, in_clear: bool = False
 ) -> pymysql.Connection[Any]:
     tls: Json = {"ssl_ca": ca, "ssl_verify_cert": True, "ssl_verify_identity": True} if ca else {}
+    if in_clear:
+        tls["ssl_disabled"] = True  # by itself PyMySQL takes TLS wherever it is offered
     connection: pymysql.Connection[Any] = pymysql.connect(
         host=host,
         port=port,

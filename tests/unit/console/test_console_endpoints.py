@@ -148,6 +148,18 @@ def test_words_and_deletion(console: Browser, site: Site) -> None:
     assert shown.path == "/console/vpc/endpoints" and "Deleting" in shown.text
 
 
+def test_what_became_of_it_is_listed(console: Browser, site: Site) -> None:
+    """The newest first, down to the wish; Chinese pages tell it in Chinese."""
+    endpoint_id = site.add_endpoint()
+    site.settle(endpoint_id)
+    site.settle(endpoint_id, "The service's owner has not accepted the connection; no packet passes.")
+    text = console.get(f"/console/vpc/endpoints/{endpoint_id}").text.partition("Events")[2]
+    places = [text.index(words) for words in ("has not accepted", "Connected to epsrv-1", "was asked for")]
+    assert places == sorted(places)
+    chinese = site.world.enter("admin", "zh").get(f"/console/vpc/endpoints/{endpoint_id}").text
+    assert "Connected to" not in chinese and "已通过 ap-southeast-1a 连接到 epsrv-1" in chinese
+
+
 def test_another_accounts_endpoint_is_not_found(world: World, site: Site) -> None:
     """Whatever is asked about it; neither its name nor that it exists is told."""
     endpoint_id = site.add_endpoint()

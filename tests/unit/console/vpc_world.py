@@ -8,6 +8,7 @@ from console_browser import World
 
 from tidegate.domain.catalogue import require_region
 from tidegate.domain.endpoints import Endpoint, endpoint_domain
+from tidegate.domain.events import plan_events
 from tidegate.domain.status import Status
 from tidegate.operations import endpoints, security_groups, services, subnets, vpcs
 from tidegate.operations.context import Caller
@@ -84,5 +85,8 @@ class Site:
         with self.world.store.write() as tx:
             endpoint = tx.endpoints.get(endpoint_id)
             assert endpoint is not None
-            tx.statuses.put(Status("endpoint", endpoint_id, endpoint.generation, "ready", reason))
+            status = Status("endpoint", endpoint_id, endpoint.generation, "ready", reason)
+            tx.statuses.put(status)
+            known = tx.events.find(kind="endpoint", resource_id=endpoint_id)
+            tx.events.add(plan_events(known, status, self.world.clock())[0])
             tx.endpoints.put(replace(endpoint, ready_generation=endpoint.generation))

@@ -268,6 +268,32 @@ def test_a_failure_is_said_and_tried_again(tmp_path: Path) -> None:
     run(scene())
 
 
+def test_what_became_of_an_endpoint_is_kept_while_it_lives(tmp_path: Path) -> None:
+    """Its page shows what failed an hour ago, when the status says ready again; a deleted one leaves no rows."""
+
+    async def scene() -> None:
+        async with running(tmp_path) as world:
+            vpc, endpoint = world.endpoint()
+            await world.until(lambda: world.view(endpoint).state == "active")
+            world.host.errors = {f"networks/{vpc}": "nft said no."}
+            endpoints.remove_zone(world.context, ME, endpoint, "ap-southeast-1a")
+
+            def told() -> list[tuple[str, str]]:
+                return [(e.phase, e.reason) for e in endpoints.list_events(world.context, ME, endpoint)]
+
+            await world.until(lambda: told()[0][0] == "failed")
+            assert "nft said no." in told()[0][1] and told()[1][0] == "ready"
+            world.host.errors = {}
+            world.controller.wake("vpc", vpc)
+            await world.until(lambda: told()[0][0] == "ready")
+            endpoints.delete_endpoint(world.context, ME, endpoint)
+            await world.until(lambda: endpoints.list_endpoints(world.context, ME, region_id=REGION)[1] == 0)
+            with world.context.store.read() as tx:
+                assert tx.events.count() == 0
+
+    run(scene())
+
+
 def test_without_an_agent_wishes_wait_and_are_met_when_it_comes(tmp_path: Path) -> None:
     async def scene() -> None:
         async with running(tmp_path) as world:

@@ -24,6 +24,7 @@ from tidegate.engine.bootstrap import (
 from tidegate.engine.config import DatabaseConfig
 from tidegate.engine.config_file import build_server_config, build_template_config, build_toml
 from tidegate.engine.failure import decide_reason, decide_telling_line, describe_os_error
+from tidegate.engine.inner_tls import KeyPair
 from tidegate.engine.process import parse_established
 
 CONFIG = DatabaseConfig(
@@ -42,7 +43,7 @@ NEW = Accounts(False, False, False, "", "", 2 << 30)
 
 def test_the_server_is_where_it_was_asked_to_be_and_keeps_to_its_folder() -> None:
     """TiDB's defaults are 0.0.0.0, a status port, a Unix socket in /tmp and scratch folders that all share."""
-    toml = tomllib.loads(build_server_config(Path("/c/a"), CONFIG))
+    toml = tomllib.loads(build_server_config(Path("/c/a"), CONFIG, KeyPair(Path("/c/.tls/crt"), Path("/c/.tls/key"))))
     assert (toml["host"], toml["port"], toml["socket"]) == ("100.64.0.10", 4000, "")
     assert toml["proxy-protocol"]["networks"] == "100.64.0.1,100.64.0.2"
     assert toml["status"]["report-status"] is False and toml["security"]["enable-sem"] is True

@@ -17,6 +17,7 @@ from tidegate.gateway.commands import (
     Refuse,
     SendClient,
     SendServer,
+    StartServerTls,
     StartTls,
     Wake,
 )
@@ -36,6 +37,7 @@ from tidegate.gateway.packets import (
     build_more_data,
     build_ok,
     build_ssl_request,
+    is_ssl_request,
     parse_auth_switch,
     parse_err,
     parse_greeting,
@@ -164,6 +166,52 @@ def test_tls_shifts_the_clients_numbers_only() -> None:
     payload_of(forwarded, 1)
     [asked] = login.receive_server(build_packet(2, build_auth_switch(AuthSwitch("mysql_native_password", THEIR_SALT))))
     payload_of(asked, 3)
+
+
+def with_tls() -> Handshake:
+    """A client that came with TLS, as far as the dial."""
+    login = handshake()
+    login.start()
+    login.receive_client(build_packet(1, build_ssl_request(FLAGS, 1 << 24, 45)))
+    login.tls_started()
+    login.receive_client(build_packet(2, response()))
+    login.connected()
+    return login
+
+
+def test_a_client_with_tls_is_brought_to_the_database_with_tls() -> None:
+    """Its account may have ``REQUIRE SSL``: TiDB looks at its own connection, which was in clear."""
+    login = with_tls()
+    [request, start] = login.receive_server(greeting(TIDB_CAPABILITIES | Capability.SSL))
+    assert is_ssl_request(payload_of(request, 1)) and start == StartServerTls()
+    assert login.turn == "gateway"
+    [forwarded] = login.server_tls_started()
+    inner = parse_handshake_response(payload_of(forwarded, 2))
+    assert inner.capabilities == FLAGS | Capability.SSL and inner.auth == b"\0" * 20
+    [asked] = login.receive_server(build_packet(3, build_auth_switch(AuthSwitch("mysql_native_password", THEIR_SALT))))
+    payload_of(asked, 3)
+    [answered] = login.receive_client(build_packet(4, b"scramble"))
+    payload_of(answered, 4)
+    [done] = login.receive_server(build_packet(5, build_ok()))
+    assert done == Done(build_packet(5, build_ok()), b"", b"")
+
+
+def test_a_client_in_clear_goes_on_in_clear() -> None:
+    """Encryption that nobody asked for would cost each plain login 3 ms, and half of the bulk."""
+    login = handshake()
+    login.start()
+    login.receive_client(build_packet(1, response()))
+    login.connected()
+    [forwarded] = login.receive_server(greeting(TIDB_CAPABILITIES | Capability.SSL))
+    assert parse_handshake_response(payload_of(forwarded, 1)).capabilities == FLAGS
+
+
+def test_a_database_that_cannot_do_tls_is_refused_with_its_name() -> None:
+    login = with_tls()
+    login.receive_server(greeting(TIDB_CAPABILITIES | Capability.SSL))
+    assert refusal(login.server_tls_failed("EOF"), 3).code == 1105
+    early = with_tls().receive_server(greeting(TIDB_CAPABILITIES | Capability.SSL) + b"early")
+    assert isinstance(early[-1], Refuse) and early[-1].refusal.outcome == "unsuitable"
 
 
 def test_bytes_in_clear_behind_the_tls_request_end_the_login() -> None:

@@ -69,6 +69,7 @@ def show_endpoint(visit: Visit) -> Response:
         vpc_name=vpc[0].vpc.name if vpc else "",
         zones=endpoints.list_zones(visit.context, visit.alicloud, endpoint.endpoint_id),
         groups=_groups(visit, view, attached=True),
+        events=endpoints.list_events(visit.context, visit.alicloud, endpoint.endpoint_id),
         group_state="attached" if view.state is EndpointState.ACTIVE else "attaching",
         settled=view.status is not None and view.status.observed_generation >= endpoint.generation,
         watch=watch,

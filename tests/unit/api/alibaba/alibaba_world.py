@@ -164,7 +164,7 @@ def play_controller(store: Store) -> None:
     """Every wish fulfilled, by the controller's own hand: as after an apply of each network without errors."""
     with store.write() as tx:
         for network in load_world(tx).networks:
-            reconcile_endpoints(tx, network, None)
+            reconcile_endpoints(tx, network, None, datetime.now(UTC))
             reconcile_resources(tx, network, None)
             reconcile_vpc(tx, network, None)
 
