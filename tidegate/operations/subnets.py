@@ -90,6 +90,18 @@ def find_subnets(
         return _views(tx, found)
 
 
+def page_subnets(
+    context: Context, caller: Caller, *, start: int, limit: int, **equal: str
+) -> tuple[list[SubnetView], int]:
+    """``limit`` of this account's subnets from the ``start``-th, in the order of ids, and how many there are.
+
+    ``equal``: fields of a :class:`Subnet` and their values.  The others of a large account are not read.
+    """
+    mine = {"account_id": caller.account_id, "deleting": False, **equal}
+    with context.store.read() as tx:
+        return _views(tx, tx.subnets.slice(start, limit, **mine)), tx.subnets.count(**mine)
+
+
 def get_subnet(context: Context, caller: Caller, subnet_id: str) -> SubnetView:
     with context.store.read() as tx:
         return _views(tx, [require_subnet(tx, caller, subnet_id)])[0]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 
 from tidegate.console.errors import describe_refusal
-from tidegate.console.paging import take_slice
+from tidegate.console.paging import load_slice
 from tidegate.console.visit import ROOT, Page, Visit
 from tidegate.console.vpc.choices import vpc_option
 from tidegate.console.vpc.regions import HERE, find_region, in_region, show
@@ -17,6 +18,7 @@ from tidegate.domain.catalogue import Region
 from tidegate.domain.refusals import Refusal
 from tidegate.domain.subnets import Subnet
 from tidegate.operations import subnets, vpcs
+from tidegate.operations.subnets import SubnetView
 
 LIST = "/vpc/vswitches"
 _FIELDS: dict[Any, str] = {
@@ -32,8 +34,7 @@ _FIELDS: dict[Any, str] = {
 
 
 def list_subnets(visit: Visit, region: Region) -> Response:
-    found = subnets.find_subnets(visit.context, visit.alicloud, region_id=region.region_id)
-    part = take_slice(found, visit.query.get("page", ""))
+    part = load_slice(partial(_load, visit, region_id=region.region_id), visit.query.get("page", ""))
     vpc_ids = sorted({view.subnet.vpc_id for view in part.items})
     known = vpcs.find_vpcs(visit.context, visit.alicloud, region.region_id, vpc_ids)
     return show(
@@ -44,6 +45,10 @@ def list_subnets(visit: Visit, region: Region) -> Response:
         vpc_names={view.vpc.vpc_id: view.vpc.name for view in known},
         watch=[("subnet", ""), ("interface", "")],
     )
+
+
+def _load(visit: Visit, start: int, limit: int, *, region_id: str) -> tuple[list[SubnetView], int]:
+    return subnets.page_subnets(visit.context, visit.alicloud, start=start, limit=limit, region_id=region_id)
 
 
 def ask_new(visit: Visit, region: Region) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -15,6 +16,7 @@ from tidegate.domain import refusals as r
 from tidegate.domain.catalogue import Region, require_region
 from tidegate.domain.refusals import Refusal
 from tidegate.operations import endpoints, interfaces, security_groups, subnets, vpcs
+from tidegate.operations.subnets import SubnetView
 from tidegate.operations.vpcs import VpcView
 
 LIST = "/vpc/vpcs"
@@ -55,8 +57,12 @@ def show_vpc(visit: Visit) -> Response:
 
 
 def _subnets(visit: Visit, view: VpcView) -> Any:
-    found = subnets.find_subnets(visit.context, visit.alicloud, vpc_id=view.vpc.vpc_id)
-    return take_slice(found, visit.query.get("page", ""))
+    load = partial(_load_subnets, visit, view.vpc.vpc_id)
+    return load_slice(load, visit.query.get("page", ""))
+
+
+def _load_subnets(visit: Visit, vpc_id: str, start: int, limit: int) -> tuple[list[SubnetView], int]:
+    return subnets.page_subnets(visit.context, visit.alicloud, start=start, limit=limit, vpc_id=vpc_id)
 
 
 def _groups(visit: Visit, view: VpcView) -> Any:
