@@ -38,5 +38,7 @@ PRODUCTS: tuple[Product, ...] = (
             Link("/console/vpc/endpoint-services", N_("Endpoint Services")),
         ),
     ),
+    Product("/console/topology", N_("Topology"), "/console/topology"),
+    Product("/console/guide", N_("Guide"), "/console/guide"),
 )
 """in the order of the header"""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tidegate.console import account
+from tidegate.console.guide import guide
 from tidegate.console.tidbcloud import branches, clusters, connect, networking, sql_users
+from tidegate.console.topology import topology
 from tidegate.console.visit import Page
 from tidegate.console.vpc import (
     endpoint_form,
@@ -33,4 +35,6 @@ PAGES: tuple[Page, ...] = (
     *subnets.PAGES,
     *security_group_rules.PAGES,
     *security_groups.PAGES,
+    *topology.PAGES,
+    *guide.PAGES,
 )

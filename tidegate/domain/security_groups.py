@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
 from tidegate.domain.refusals import (
@@ -153,3 +154,35 @@ def require_groups_fit(groups: Iterable[SecurityGroup], vpc_id: str) -> None:
 def ordered(rules: Iterable[SecurityGroupRule]) -> tuple[SecurityGroupRule, ...]:
     """Rules in the order in which a packet meets them: by priority, then drop before accept."""
     return tuple(sorted(rules, key=lambda r: (r.priority, r.verdict != "drop", r.created_at, r.rule_id)))
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """The first packet of a connection, as a set of groups sees it.  ``peer_groups``: the groups of the other side."""
+
+    direction: Direction
+    protocol: Protocol
+    port: int
+    peer_address: str
+    peer_groups: frozenset[str] = frozenset()
+
+
+def decide_verdict(groups: Iterable[SecurityGroup], rules: Iterable[SecurityGroupRule], packet: Packet) -> Verdict:
+    """What a set of groups with these rules does with it: in-group trust, then the rules in order, then the default."""
+    groups = list(groups)
+    if any(g.kind == "basic" and g.inner_access == "accept" and g.group_id in packet.peer_groups for g in groups):
+        return "accept"
+    for rule in ordered(rules):
+        if _matches(rule, packet):
+            return rule.verdict
+    return "drop" if packet.direction == "ingress" or any(g.kind == "advanced" for g in groups) else "accept"
+
+
+def _matches(rule: SecurityGroupRule, packet: Packet) -> bool:
+    if rule.direction != packet.direction or rule.protocol not in ("all", packet.protocol):
+        return False
+    if rule.ports is not None and not rule.ports[0] <= packet.port <= rule.ports[1]:
+        return False
+    if rule.peer_group is not None:
+        return rule.peer_group in packet.peer_groups
+    return rule.peer_cidr is None or IPv4Address(packet.peer_address) in IPv4Network(rule.peer_cidr)
