@@ -44,13 +44,22 @@ class Served:
         assert made.status_code == 200, made.text
         self.cluster_id, self.prefix = made.json()["clusterId"], made.json()["userPrefix"]
         self.site.settle(self.cluster_id)
+        self.make_branch()
+
+    def make_branch(self) -> None:
+        url = f"{self.site.url}/v1beta1/clusters/{self.cluster_id}/branches"
+        made = self.session.post(url, json={"displayName": "trial"}, timeout=DEADLINE_S)
+        assert made.status_code == 200, made.text
+        self.branch_id = made.json()["branchId"]
 
     def real_ids(self) -> dict[str, str]:
         """Of a cluster that can be changed: deletes that came before have taken theirs away."""
         url = f"{self.site.url}/v1beta1/clusters/{self.cluster_id}"
         if self.session.get(url, timeout=DEADLINE_S).json().get("state") != "ACTIVE":
             self.make_cluster()
-        return {"cluster_id": self.cluster_id, "user_name": f"{self.prefix}.app"}
+        if self.session.get(f"{url}/branches/{self.branch_id}", timeout=DEADLINE_S).json().get("state") != "CREATING":
+            self.make_branch()
+        return {"cluster_id": self.cluster_id, "branch_id": self.branch_id, "user_name": f"{self.prefix}.app"}
 
 
 @pytest.fixture(scope="module")
