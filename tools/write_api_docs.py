@@ -11,14 +11,15 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tidegate.api.alibaba import actions, errors  # noqa: E402
 from tidegate.api.alibaba import gateway as _gateway  # noqa: E402, F401 - fills the table of actions
+from tidegate.api.tidbcloud import adapter, cluster_fields, openapi, routes  # noqa: E402
 from tidegate.api.tidbcloud import errors as tidb_errors  # noqa: E402
-from tidegate.api.tidbcloud import openapi, routes  # noqa: E402
 
 DOCS = ROOT / "docs"
 PRODUCTS = {
@@ -29,6 +30,20 @@ PRODUCTS = {
     "2015-06-12": "Location",
     "2017-12-14": "BssOpenApi",
 }
+NOT_HERE = {
+    "Restoring clusters": "no backup is made",
+    "Backups": "there is one copy of the data, on this host's disk",
+    "Exports": "`mysqldump` through an endpoint does it",
+    "Imports": "the `mysql` client through an endpoint does it",
+    "Audit logs": "the embedded TiDB has none",
+    "Changefeeds": "they need TiCDC, which needs a real TiKV",
+    "Data migration": "it needs DM",
+    "Private link connections (outbound)": "clusters reach nothing outside",
+    "The console's SQL login": "SQL users are real users: log in with one",
+    "Reseller features": "nothing is sold",
+    "Managing members and API keys through the API": "`tidegate account` and `tidegate user` do it on the host",
+}
+"""why, by the name in ``routes.NOT_OFFERED``"""
 
 
 def build_page() -> str:
@@ -60,38 +75,98 @@ def _alibaba() -> Iterator[str]:
             needs, takes = sorted(action.needs), sorted(set(action.takes) - set(action.needs))
             yield f"| {action.name} | {_words(needs)} | {_words(takes)} |"
         yield ""
-    for version, names in sorted(actions.NOT_YET.items()):
-        if names:
-            yield f"Not offered of {PRODUCTS.get(version, version)}: {_words(sorted(names))}."
-            yield ""
-    yield "### Errors"
+    yield from _alibaba_elsewhere()
+    yield from _alibaba_errors()
+
+
+def _alibaba_elsewhere() -> Iterator[str]:
+    yield "Every action takes these too: " + _words(sorted(actions.COMMON)) + "."
+    yield "`Name.N` is a list counted from 1, `Name=value` is taken with this value only. A parameter not listed is"
+    yield "refused with `UnsupportedParameter`, unless it is empty or `false`."
     yield ""
-    yield "| refusal | code | HTTP | message |"
-    yield "|---|---|---|---|"
+    yield "### Not offered"
+    yield ""
+    yield "Answered with 404 `InvalidApi.NotFound`."
+    yield ""
+    yield "| product | action | what it would do, or why it is not here |"
+    yield "|---|---|---|"
+    for version, names in sorted(actions.NOT_YET.items()):
+        for name, reason in names.items():
+            yield f"| {PRODUCTS[version]} | {name} | {reason} |"
+    for version, reason in sorted(actions.ELSEWHERE.items()):
+        yield f"| {PRODUCTS[version]} | all others | {reason} |"
+    yield ""
+
+
+def _alibaba_errors() -> Iterator[str]:
+    yield "### Errors of every action"
+    yield ""
+    yield "| code | HTTP | message |"
+    yield "|---|---|---|"
+    for error in errors.build_gateway_errors():
+        yield f"| `{error.code}` | {error.status} | {error.message} |"
+    yield ""
+    yield "### Errors by what was refused"
+    yield ""
+    yield "The first row that fits is answered; words in braces are the request's or the resource's."
+    yield ""
+    yield "| product | action | refusal | code | HTTP | message |"
+    yield "|---|---|---|---|---|---|"
     for row in errors.TABLE:
-        yield f"| {row.refusal.__name__} | `{row.code}` | {row.status} | {row.message} |"
+        facts = ", ".join(f"{name} {value}" for name, value in row.facts.items())
+        refusal = f"{row.refusal.__name__} ({facts})" if facts else row.refusal.__name__
+        product = PRODUCTS.get(row.product, "any")
+        yield f"| {product} | {row.action or 'any'} | {refusal} | `{row.code}` | {row.status} | {row.message} |"
     yield ""
 
 
 def _tidbcloud() -> Iterator[str]:
     yield "## TiDB Cloud v1beta1"
     yield ""
-    yield "| call | method and path |"
-    yield "|---|---|"
+    yield "Bodies and answers field by field: [tidbcloud-openapi.json](tidbcloud-openapi.json), from the same code."
+    yield ""
+    yield "| call | method and path | query | body |"
+    yield "|---|---|---|---|"
     for method, path, route in routes.OFFERED:
-        yield f"| {route.action} | {method} `{routes.BASE}{path}` |"
+        described = openapi.DESCRIBED[route.action]
+        query, body = _words(sorted(described.query or {})), _words(_body_fields(described.body))
+        yield f"| {route.action} | {method} `{routes.BASE}{path}` | {query} | {body} |"
     yield ""
-    yield "Not offered, answered 501 in the service's error shape:"
+    yield "`updateMask` takes: " + _words(sorted(cluster_fields.UPDATABLE)) + "."
     yield ""
+    yield "### Not offered"
+    yield ""
+    yield "Answered with 501 in the service's error shape."
+    yield ""
+    yield "| what | paths | why |"
+    yield "|---|---|---|"
     for pattern, what, _ in routes.NOT_OFFERED:
-        yield f"- {what} (`{routes.BASE}{pattern}`)"
+        paths = f"{routes.BASE}{pattern}".replace("|", "\\|")
+        yield f"| {what} | `{paths}` | {NOT_HERE.get(what, '')} |"
     yield ""
+    yield from _tidbcloud_errors()
+
+
+def _body_fields(body: dict[str, Any] | None) -> list[str]:
+    if body is None:
+        return []
+    name = body.get("$ref", "").rpartition("/")[2]
+    return sorted((openapi.SCHEMAS[name] if name else body)["properties"])
+
+
+def _tidbcloud_errors() -> Iterator[str]:
     yield "### Errors"
     yield ""
-    yield "| refusal | code | message |"
-    yield "|---|---|---|"
+    yield '`{"code", "message", "details": []}`, and of IAM\'s calls (SQL users, projects)'
+    yield '`{"code", "status", "msgPrefix", "error"}` with the code as text.'
+    yield ""
+    yield "| refusal | code | HTTP | message |"
+    yield "|---|---|---|---|"
+    for failure in adapter.COMMON_FAILURES:
+        yield f"| {failure.label} | {failure.code} | {failure.http_status} | {failure.message} |"
     for refusal, (code, message) in sorted(tidb_errors.TABLE.items(), key=lambda item: item[0].__name__):
-        yield f"| {refusal.__name__} | {code.name} | {message} |"
+        status = tidb_errors.HTTP_STATUS[code]
+        yield f"| {refusal.__name__} | {int(code)} {code.name} | {status} | {message} |"
     yield ""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tidegate.api.alibaba.errors import PRIVATELINK
+from tidegate.api.alibaba.errors import BSS, ECS, LOCATION, PRIVATELINK, STS, VPC
 from tidegate.api.alibaba.paging import PageTokens
 from tidegate.api.alibaba.wire import Parameters
 from tidegate.domain.catalogue import Region, require_cloud_region
@@ -44,7 +44,7 @@ def words(text: str) -> tuple[str, ...]:
 Handler = Callable[[Call], dict[str, Any]]
 
 
-_COMMON = words(
+COMMON = words(
     "RegionId Action Version Format AccessKeyId Signature SignatureMethod SignatureVersion SignatureNonce "
     "SignatureType Timestamp SecurityToken AcceptLanguage OwnerId OwnerAccount ResourceOwnerId ResourceOwnerAccount "
     "ClientToken"
@@ -73,7 +73,7 @@ class Action:
         only = dict(take.split("=") for take in self.takes if "=" in take)
         for name, value in parameters.items():
             base = name.partition(".")[0]
-            if base in _COMMON or base in names or value.lower() in ("", "false", only.get(base, "").lower()):
+            if base in COMMON or base in names or value.lower() in ("", "false", only.get(base, "").lower()):
                 continue
             return base
         return None
@@ -81,10 +81,22 @@ class Action:
 
 ACTIONS: dict[tuple[str, str], Action] = {}
 
-NOT_YET: dict[str, tuple[str, ...]] = {
-    PRIVATELINK: words("UpdateVpcEndpointServiceResourceAttribute UpdateVpcEndpointZoneConnectionResourceAttribute"),
+NOT_YET: dict[str, dict[str, str]] = {
+    PRIVATELINK: {
+        "UpdateVpcEndpointServiceResourceAttribute": "automatic allocation of a resource: there is one way here",
+        "UpdateVpcEndpointZoneConnectionResourceAttribute": "moving a connected zone to another resource",
+    },
 }
 """The cloud has them, we do not: answered with InvalidApi.NotFound, never with a success that did nothing."""
+
+ELSEWHERE: dict[str, str] = {
+    VPC: "NAT gateways, elastic addresses, IPv6, VPN, CEN, route entries, peering: a VPC leads to its endpoints only",
+    ECS: "instances, disks, images: programs are run in a VPC with `tidegate vpc exec`",
+    STS: "roles and tokens: each key is its account's own",
+    LOCATION: "other calls than DescribeEndpoints: all products are at one address",
+    BSS: "other calls than QueryAvailableInstances: nothing is billed",
+}
+"""What the products have beside ``ACTIONS`` and why it is not here; answered with InvalidApi.NotFound too."""
 
 
 def action(version: str, name: str, needs: str = "", takes: str = "") -> Callable[[Handler], Handler]:

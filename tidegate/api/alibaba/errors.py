@@ -21,7 +21,6 @@ ECS = "2014-05-26"
 PRIVATELINK = "2020-04-15"
 STS = "2015-04-01"
 LOCATION = "2015-06-12"
-
 BSS = "2017-12-14"
 
 PRODUCTS = {
@@ -660,6 +659,18 @@ _GATEWAY: dict[str, tuple[int, str]] = {
     "InternalError": (500, "The request processing has failed due to some unknown error, exception or failure."),
     "UnsupportedHTTPMethod": (400, "This http method is not supported."),
 }
+
+
+def build_gateway_errors() -> list[ApiError]:
+    """All that any action may be refused with, for the page of them; what differs is in braces."""
+    return [
+        missing("{Parameter}"),
+        unsupported("{Parameter}"),
+        unknown_api("", later=False),
+        unknown_api(VPC, later=False),
+        gateway_error("SignatureDoesNotMatch", string_to_sign="{string to sign}"),
+        *(ApiError(code, status, message) for code, (status, message) in _GATEWAY.items()),
+    ]
 
 
 def gateway_error(code: str, *, parameter: str = "", string_to_sign: str = "") -> ApiError:

@@ -42,6 +42,15 @@ _NO_KEY = describe(
 # As grpc-gateway words them.
 _NOT_FOUND = describe(Code.NOT_FOUND, "Not Found")
 _OTHER_METHOD = describe(Code.UNIMPLEMENTED, "Method Not Allowed")
+COMMON_FAILURES = (
+    _NO_KEY,
+    describe_rate_limit(REQUESTS_PER_MINUTE),
+    _NOT_FOUND,
+    _OTHER_METHOD,
+    *_PROBLEMS.values(),
+    _STORE_REFUSED,
+)
+"""what any call may end in, for the page of them"""
 
 
 class TidbCloudAdapter:

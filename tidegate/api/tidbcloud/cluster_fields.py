@@ -113,6 +113,7 @@ _CHANGES: Mapping[str, Callable[[Call, Fields, ClusterChange], ClusterChange]] =
     "auditLogConfig.enabled": _audit_log,
     "auditLogConfig.unredacted": _audit_log,
 }
+UPDATABLE = tuple(_CHANGES)
 """every path that PATCH can change; a parent of them is one too (2.3)"""
 
 
