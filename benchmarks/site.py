@@ -132,7 +132,7 @@ def first_row(site: Site, endpoint_id: str) -> float:
     """Seconds that a program inside the VPC waits: name, connect, login, and the wake if it sleeps."""
     domain = endpoints.get_endpoint(site.access.alibaba, REGION, endpoint_id)["EndpointDomain"]
     user = f"{site.cluster['userPrefix']}.root"
-    command = [sys.executable, "-m", "tidegate.cli.main", "vpc", "exec", site.vpc["VpcId"], "--"]
+    command = [sys.executable, "-m", "tidegate", "vpc", "exec", site.vpc["VpcId"], "--"]
     command += [sys.executable, "-m", "benchmarks.first_row", domain, user]
     environment = {**os.environ, **site.settings.environment(), "BENCH_PASSWORD": PASSWORD}
     for name in [name for name in environment if name in ("TIDEGATE_HTTP", "TIDEGATE_HTTPS")]:

@@ -219,7 +219,7 @@ def install_project() -> None:
     packages = Path(subprocess.run(where, check=True, capture_output=True, text=True).stdout.strip())
     (packages / "tidegate.pth").write_text(f"{ROOT}\n")
     command = VENV / "bin" / "tidegate"
-    command.write_text(f"#!{PYTHON}\nimport sys\n\nfrom tidegate.cli.main import main\n\nsys.exit(main())\n")
+    command.write_text(f"#!{PYTHON}\nimport sys\n\nfrom tidegate.__main__ import main\n\nsys.exit(main())\n")
     command.chmod(0o755)
 
 

@@ -19,7 +19,7 @@ from tidegate.testing import World, wait_until
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves a test's folder off the path
 from crash_watch import count_processes
 
-UP = [sys.executable, "-m", "tidegate.cli.main", "up"]
+UP = [sys.executable, "-m", "tidegate", "up"]
 EVERYBODY = {"agent", "serve", "resolvers"}
 
 

@@ -79,7 +79,7 @@ def frozen(world: World, name: str) -> int:
 
 def said(world: World) -> str:
     """What `tidegate status` prints, in the ten seconds it may take at most."""
-    command = [sys.executable, "-m", "tidegate.cli.main", "status"]
+    command = [sys.executable, "-m", "tidegate", "status"]
     done = subprocess.run(command, env=world.environment(), capture_output=True, text=True, check=False, timeout=10)
     assert done.returncode == 1, done.stdout
     return done.stdout + done.stderr

@@ -12,7 +12,7 @@ import pytest
 
 from tidegate.testing import Client, Cluster, World, wait_until
 
-CLI = [sys.executable, "-m", "tidegate.cli.main"]
+CLI = [sys.executable, "-m", "tidegate"]
 
 
 def commands(client: Client, orders: Cluster) -> dict[str, list[str]]:

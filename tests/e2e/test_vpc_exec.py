@@ -21,7 +21,7 @@ def vpc(world: World) -> Vpc:
 
 def run(world: World, vpc: Vpc, *command: str) -> subprocess.CompletedProcess[str]:
     """By way of a shell, which turns a signal into 128 + N, as in the user's script."""
-    exec_ = [sys.executable, "-m", "tidegate.cli.main", "vpc", "exec", vpc.vpc_id, "--", *command]
+    exec_ = [sys.executable, "-m", "tidegate", "vpc", "exec", vpc.vpc_id, "--", *command]
     return subprocess.run(
         ["sh", "-c", '"$@"; exit $?', "sh", *exec_],
         env=world.environment(),

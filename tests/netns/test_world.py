@@ -131,7 +131,7 @@ def test_what_cannot_be_entered_is_one_sentence(bare_world: World) -> None:
     missing = enter(bare_world, "b", "true")
     assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
     assert "There is no namespace b. See what there is: tidegate status." in missing.stderr
-    assert "no-such-command: No such file" in enter(bare_world, "a", "no-such-command").stderr
+    assert "There is no command no-such-command on this host." in enter(bare_world, "a", "no-such-command").stderr
 
 
 def test_the_end_of_the_world_takes_its_processes(bare_world: World) -> None:

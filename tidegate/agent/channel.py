@@ -20,10 +20,9 @@ A frame is four bytes of length (big endian) and a JSON message.  The socket lie
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
-import os
 import secrets
+import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -151,13 +150,16 @@ class ConfigServer:
     async def start(self) -> None:
         """Take the socket over from a dead predecessor."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with contextlib.suppress(FileNotFoundError):
-            self._path.unlink()
-        before = os.umask(0o177)
+        self._path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self._server = await asyncio.start_unix_server(self._serve, self._path)
-        finally:
-            os.umask(before)
+            listener.bind(str(self._path))
+            # Before anybody can connect; and not by umask, which every file and child of that moment would get as well.
+            self._path.chmod(0o600)
+            self._server = await asyncio.start_unix_server(self._serve, sock=listener)
+        except BaseException:
+            listener.close()
+            raise
         self._inode = self._path.stat().st_ino
 
     @property

@@ -85,7 +85,7 @@ class Stage:
     def probe(self, vpc_id: str, **request: Any) -> dict[str, Any]:
         """Run ``tidegate.cli.probe`` inside a VPC, on the road that ``tidegate vpc exec`` goes."""
         python = [sys.executable, "-m"]
-        command = [*python, "tidegate.cli.main", "vpc", "exec", vpc_id, "--", *python, "tidegate.cli.probe"]
+        command = [*python, "tidegate", "vpc", "exec", vpc_id, "--", *python, "tidegate.cli.probe"]
         if self.settings.tls == "required":
             request["ca"] = str(self.settings.keys / "ca.pem")
         return run_probe(command, request, probe_environment(self.settings))

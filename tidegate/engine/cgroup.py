@@ -176,16 +176,16 @@ def _make_folder(hierarchy: Hierarchy, place: Path, name: str) -> Path:
 
 
 def _pass_on(group: Path, *, ours: bool) -> None:
-    """Let the group's children have the CPU controller."""
-    control = group / "cgroup.subtree_control"
-    if "cpu" in control.read_text().split():
-        return
-    try:
-        control.write_text("+cpu")
-    except OSError as error:
-        if error.errno != errno.EBUSY or not ours:
-            raise
+    """Let the group's children have the CPU controller.
+
+    Of our own group the members leave first.  The kernel would pass the controller on all the same, because CPU is one
+    that threads can be told apart by, but then children could take no whole process (EOPNOTSUPP, seen with 6.1).  The
+    hierarchy's real root, which has no ``cgroup.type``, may keep its members.
+    """
+    if ours and (group / "cgroup.type").exists():
         _move_members(group)
+    control = group / "cgroup.subtree_control"
+    if "cpu" not in control.read_text().split():
         control.write_text("+cpu")
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -44,11 +43,8 @@ class SocketReceiver:
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        before = os.umask(0o177)
-        try:
-            self._listener.bind(str(self._path))
-        finally:
-            os.umask(before)
+        self._listener.bind(str(self._path))
+        self._path.chmod(0o600)  # before anybody can connect
         self._inode = self._path.stat().st_ino
         self._listener.listen(4)
         asyncio.get_running_loop().add_reader(self._listener, self._accept)

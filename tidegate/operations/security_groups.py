@@ -161,8 +161,8 @@ def raise_group_generation(work: Work, group: SecurityGroup) -> None:
 def _count_members(tx: Transaction, groups: Sequence[SecurityGroup]) -> Counter[str]:
     """How many interfaces each group guards; an endpoint counts once.  Two queries for any number of groups."""
     vpc_ids = {group.vpc_id for group in groups}
-    guarded = [i.group_ids for i in tx.interfaces.find_in("vpc_id", vpc_ids, kind="host")]
-    guarded += [e.group_ids for e in tx.endpoints.find_in("vpc_id", vpc_ids)]
+    guarded = tx.interfaces.values_in("group_ids", "vpc_id", vpc_ids, kind="host")
+    guarded += tx.endpoints.values_in("group_ids", "vpc_id", vpc_ids)
     return Counter(group_id for group_ids in guarded for group_id in group_ids)
 
 

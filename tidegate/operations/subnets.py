@@ -143,7 +143,7 @@ def require_subnet(tx: Transaction, caller: Caller, subnet_id: str) -> Subnet:
 def _views(tx: Transaction, subnets: Sequence[Subnet]) -> list[SubnetView]:
     """Three queries for any number of subnets."""
     ids = [subnet.subnet_id for subnet in subnets]
-    used = Counter(i.subnet_id for i in tx.interfaces.find_in("subnet_id", ids))
+    used = Counter(tx.interfaces.values_in("subnet_id", "subnet_id", ids))
     statuses = {status.resource_id: status for status in tx.statuses.find_in("resource_id", ids, kind="subnet")}
     tables = {v.vpc_id: v.route_table_id for v in tx.vpcs.find_in("vpc_id", {s.vpc_id for s in subnets})}
     return [

@@ -308,3 +308,21 @@ def test_a_look_is_answered_beside_an_apply(tmp_path: Path) -> None:
 
 
 FLOW = Refused("ingress", "sgr-1", "tcp", "10.0.1.2", "10.0.2.5", 4000, 7, 1.5)
+
+
+def test_what_is_made_meanwhile_has_its_own_mode(tmp_path: Path) -> None:
+    """The socket's mode came by umask: a child that was started at that moment inherited it, made a folder that its own
+    user could not enter, and `scripts/demo` could not clean up after itself.
+    """
+
+    async def scene() -> None:
+        async def make() -> None:
+            (tmp_path / "folder").mkdir(mode=0o700)
+
+        server = ConfigServer(tmp_path / "s", Remembering())
+        await asyncio.gather(server.start(), make())
+        assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o600
+        assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o700
+        await server.close()
+
+    asyncio.run(scene())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from console_browser import Browser, World
-from vpc_world import Site
+from vpc_world import REGION, Site
 
-from tidegate.operations import endpoints, users
+from tidegate.console.vpc import choices
+from tidegate.operations import endpoints, users, vpcs
 
 NEW = "/console/vpc/endpoints/new"
 
@@ -112,6 +113,16 @@ def test_another_pages_knowledge_is_taken_over(console: Browser, site: Site) -> 
     """Links from a cluster's page and from a VPC's."""
     shown = console.get(f"{NEW}?region=ap-southeast-1&service={site.service}&vpc={site.vpc}")
     assert f'value="{site.service}"' in shown.html and "door" in shown.text
+
+
+def test_a_vpc_of_a_great_many_can_be_chosen(console: Browser, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forms list the first few hundred, so that they stay light; the one whose page led here is among them."""
+    monkeypatch.setattr(choices, "VPCS_OFFERED", 1)
+    other = vpcs.create_vpc(site.world.context, site.caller, region_id=REGION, name="second").vpc_id
+    for vpc_id in (site.vpc, other):
+        for path in ("endpoints", "vswitches", "security-groups"):
+            html = console.get(f"/console/vpc/{path}/new?region=ap-southeast-1&vpc={vpc_id}").html
+            assert f'<option value="{vpc_id}" selected>' in html
 
 
 def test_zones_and_groups_come_and_go(console: Browser, site: Site) -> None:

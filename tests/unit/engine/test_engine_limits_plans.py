@@ -56,6 +56,23 @@ def test_no_place_is_no_group(tmp_path: Path) -> None:
     assert not (tmp_path / "tidegate-x").exists()
 
 
+@pytest.mark.parametrize("root", [False, True])
+def test_members_of_our_own_group_leave_it_first(tmp_path: Path, root: bool) -> None:
+    """With members inside, children could take no whole process (EOPNOTSUPP); the real root may keep its own."""
+    for folder in (tmp_path, tmp_path / "tidegate-x", tmp_path / "tidegate-rest"):
+        folder.mkdir(exist_ok=True)
+        (folder / "cgroup.subtree_control").write_text("")
+        (folder / "cgroup.procs").write_text("")
+    (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
+    (tmp_path / "cgroup.procs").write_text("4711\n")
+    if not root:
+        (tmp_path / "cgroup.type").write_text("domain\n")
+    assert make_groups("tidegate-x", [Hierarchy(2, tmp_path, tmp_path / "tidegate-rest")]) is not None
+    assert (tmp_path / "tidegate-rest" / "cgroup.procs").read_text() == ("" if root else "4711")
+    assert (tmp_path / "cgroup.subtree_control").read_text() == "+cpu"
+    assert (tmp_path / "tidegate-x" / "cgroup.subtree_control").read_text() == "+cpu"
+
+
 @given(st.text(min_size=1), st.floats(0, 40), st.sets(st.integers(0, 63), min_size=1))
 def test_whole_cpus_are_never_fewer_than_asked_for(cluster_id: str, most: float, there: set[int]) -> None:
     chosen = choose_cpus(cluster_id, most, there)

@@ -173,7 +173,7 @@ def cluster_link(node: ClusterNode) -> str:
 
 def service_link(node: ServiceNode) -> str:
     """Only a service of one's own has a page."""
-    return f"{ROOT}/vpc/services/{node.service_id}" if node.mine and not node.shared else ""
+    return f"{ROOT}/vpc/endpoint-services/{node.service_id}" if node.mine and not node.shared else ""
 
 
 def show_door_count(doors: list[Door] | tuple[Door, ...]) -> str:

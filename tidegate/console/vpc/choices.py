@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from tidegate.console.visit import Visit
 from tidegate.console.words import _
+from tidegate.operations import vpcs
 from tidegate.operations.interfaces import InterfaceView
 from tidegate.operations.security_groups import SecurityGroupView
 from tidegate.operations.subnets import SubnetView
 from tidegate.operations.vpcs import VpcView
+
+VPCS_OFFERED = 500
+"""a form weighs 40 KB then; a VPC's own page leads to forms that have it chosen, wherever it stands in the list"""
+
+
+def load_vpcs(visit: Visit, region_id: str, chosen: str) -> list[VpcView]:
+    """The region's VPCs to choose from: the first ones of a great many, and in any case the ``chosen`` one."""
+    found, _total = vpcs.page_vpcs(visit.context, visit.alicloud, region_id, start=0, limit=VPCS_OFFERED)
+    if chosen and all(view.vpc.vpc_id != chosen for view in found):
+        found += vpcs.find_vpcs(visit.context, visit.alicloud, region_id, [chosen])
+    return found
 
 
 def vpc_option(view: VpcView) -> tuple[str, str]:

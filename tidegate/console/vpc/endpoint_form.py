@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from tidegate.console.errors import Problem, describe_refusal
 from tidegate.console.visit import Page, Visit
-from tidegate.console.vpc.choices import group_option, subnet_option, vpc_option
+from tidegate.console.vpc.choices import group_option, load_vpcs, subnet_option, vpc_option
 from tidegate.console.vpc.endpoints import LIST
 from tidegate.console.vpc.regions import HERE, find_region, in_region, show
 from tidegate.console.words import _
@@ -21,7 +21,7 @@ from tidegate.domain import refusals as r
 from tidegate.domain.catalogue import Region
 from tidegate.domain.refusals import Missing, Refusal
 from tidegate.domain.services import EndpointService
-from tidegate.operations import endpoints, security_groups, services, subnets, vpcs
+from tidegate.operations import endpoints, security_groups, services, subnets
 from tidegate.operations.endpoints import ZoneSpec
 from tidegate.operations.subnets import SubnetView
 
@@ -137,7 +137,7 @@ def _create(visit: Visit, draft: Draft) -> str:
 def _show(visit: Visit, draft: Draft, problem: Problem | None = None) -> Response:
     service, why_not = _verify(visit, draft)
     region_id, known = draft.region.region_id, []
-    mine = vpcs.find_vpcs(visit.context, visit.alicloud, region_id)
+    mine = load_vpcs(visit, region_id, draft.vpc_id)
     here = any(view.vpc.vpc_id == draft.vpc_id for view in mine)
     if here:
         known = subnets.find_subnets(visit.context, visit.alicloud, vpc_id=draft.vpc_id)

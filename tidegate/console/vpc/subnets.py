@@ -10,7 +10,7 @@ from starlette.responses import Response
 from tidegate.console.errors import describe_refusal
 from tidegate.console.paging import load_slice
 from tidegate.console.visit import ROOT, Page, Visit
-from tidegate.console.vpc.choices import vpc_option
+from tidegate.console.vpc.choices import load_vpcs, vpc_option
 from tidegate.console.vpc.regions import HERE, find_region, in_region, show
 from tidegate.console.words import _
 from tidegate.domain import refusals as r
@@ -75,7 +75,7 @@ def create_subnet(visit: Visit) -> Response:
 
 
 def _show_new(visit: Visit, region: Region, typed: dict[str, str], refusal: Refusal | None = None) -> Response:
-    mine = vpcs.find_vpcs(visit.context, visit.alicloud, region.region_id)
+    mine = load_vpcs(visit, region.region_id, typed["vpc"])
     return show(
         visit,
         "vpc/vswitch_new.html",
