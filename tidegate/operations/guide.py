@@ -18,7 +18,14 @@ from tidegate.domain.interfaces import NetworkInterface
 from tidegate.domain.security_groups import Packet, SecurityGroup, SecurityGroupRule, decide_verdict
 from tidegate.domain.subnets import Subnet
 from tidegate.operations.context import Caller, Context
-from tidegate.operations.topology import ClusterNode, Door, NetworkView, RegionTopology, ServiceNode, get_topology
+from tidegate.operations.topology import (
+    ClusterNode,
+    EndpointNode,
+    NetworkView,
+    RegionTopology,
+    ServiceNode,
+    get_topology,
+)
 
 Item = Literal[
     "cluster", "password",
@@ -45,7 +52,7 @@ class Guide:
     region: Region | None = None
     service: ServiceNode | None = None
     network: NetworkView | None = None
-    door: Door | None = None
+    door: EndpointNode | None = None
     group_id: str = ""
     done: frozenset[Item] = frozenset()
 
@@ -62,7 +69,7 @@ class Facts:
     cluster: ClusterNode
     service: ServiceNode | None
     network: NetworkView | None
-    door: Door | None
+    door: EndpointNode | None
     subnets: Sequence[Subnet] = ()
     groups: Sequence[SecurityGroup] = ()
     rules: Sequence[SecurityGroupRule] = ()
@@ -88,7 +95,7 @@ def _is_served(region: Region) -> bool:
     return region.cloud == "alicloud"
 
 
-def decide_furthest(region: RegionTopology, service_id: str) -> tuple[NetworkView | None, Door | None]:
+def decide_furthest(region: RegionTopology, service_id: str) -> tuple[NetworkView | None, EndpointNode | None]:
     """The endpoint of this service that is furthest, with its VPC; without one, the newest VPC."""
     ways = [(n, door) for n in region.networks for door in n.doors if door.endpoint.service_id == service_id]
     if ways:
@@ -97,7 +104,7 @@ def decide_furthest(region: RegionTopology, service_id: str) -> tuple[NetworkVie
     return newest, None
 
 
-def _connections(door: Door) -> int:
+def _connections(door: EndpointNode) -> int:
     return door.passed.connections if door.passed else 0
 
 

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedFlow:
     """One refused flow in the words of what the user made.
 
     ``rule``: the security group rule that dropped it; None: no rule did, then ``group_ids`` by default, or the ``hop``
@@ -53,14 +53,14 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class EndpointNode:
     """An endpoint in its VPC.  ``passed`` None: the host has not been asked; sums of its zones otherwise."""
 
     view: EndpointView
     addresses: tuple[str, ...] = ()
     passed: Passed | None = None
     bytes_s: float = 0.0
-    refusals: tuple[Refusal, ...] = ()
+    refusals: tuple[RefusedFlow, ...] = ()
 
     @property
     def endpoint(self) -> Endpoint:
@@ -94,8 +94,8 @@ class NetworkView:
     vpc: Vpc
     status: Status | None
     programs: tuple[NetworkInterface, ...] = ()
-    doors: tuple[Door, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
+    doors: tuple[EndpointNode, ...] = ()
+    refusals: tuple[RefusedFlow, ...] = ()
     age_s: float | None = None
     problem: str = ""
 
@@ -162,7 +162,7 @@ class Topology:
     regions: tuple[RegionTopology, ...] = ()
 
     @property
-    def refusals(self) -> tuple[Refusal, ...]:
+    def refusals(self) -> tuple[RefusedFlow, ...]:
         """All of them, the newest first."""
         networks = [network for region in self.regions for network in region.networks]
         found = [r for n in networks for r in (*n.refusals, *(r for door in n.doors for r in door.refusals))]
@@ -296,9 +296,9 @@ def _build_networks(
 
 
 def _build_door(
-    view: EndpointView, addresses: tuple[str, ...], sighting: Sighting | None, refusals: tuple[Refusal, ...]
-) -> Door:
-    door = Door(view, addresses, refusals=refusals)
+    view: EndpointView, addresses: tuple[str, ...], sighting: Sighting | None, refusals: tuple[RefusedFlow, ...]
+) -> EndpointNode:
+    door = EndpointNode(view, addresses, refusals=refusals)
     if sighting is None or sighting.traffic.problem:
         return door
     return replace(
@@ -324,7 +324,7 @@ def _explain(
     places: Mapping[str, Endpoint],
     people: Mapping[str, NetworkInterface],
     rules: Mapping[str, SecurityGroupRule],
-) -> Refusal:
+) -> RefusedFlow:
     """Whose groups judged: on the way out the sender's, on the way in the receiver's."""
     endpoint, sender, receiver = (
         places.get(seen.destination),
@@ -333,7 +333,7 @@ def _explain(
     )
     judged: Endpoint | NetworkInterface | None = sender if seen.hop == "egress" else endpoint or receiver
     rule = rules.get(seen.rule_id)
-    return Refusal(
+    return RefusedFlow(
         seen=seen,
         vpc_id=vpc_id,
         endpoint_id=endpoint.endpoint_id if endpoint else "",

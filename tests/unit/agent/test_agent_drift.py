@@ -10,6 +10,8 @@ import pytest
 
 from tidegate.agent import server
 from tidegate.agent.config import HostConfig, HostStatus, diff
+from tidegate.dataplane.config import DataPlaneError
+from tidegate.domain.traffic import NetworkTraffic
 
 
 class Recorder:
@@ -58,6 +60,8 @@ class Part(str):
     @property
     def namespace(self) -> str:
         return str(self)
+
+    vpc_id = namespace
 
 
 def config(*vpc_ids: str, regions: tuple[str, ...] = ()) -> HostConfig:
@@ -161,3 +165,27 @@ def test_resolvers_move_to_a_namespace_that_was_made_anew(monkeypatch: pytest.Mo
         agent.leave()
 
     asyncio.run(scene())
+
+
+def test_a_look_reads_what_there_is_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounded per look; a VPC that is not ours is left out; one that cannot be read says why, and others are read."""
+    monkeypatch.setattr(server, "NETWORKS_PER_LOOK", 3)
+
+    async def scene() -> dict[str, NetworkTraffic]:
+        recorder = Looker()
+        agent = build_agent(recorder)
+        wanted = config("vpc-1", "vpc-2", "vpc-3", "vpc-4")
+        await agent.apply(HostConfig(), wanted, diff(HostConfig(), wanted))
+        seen = await agent.look(("vpc-2", "vpc-of-another-host", "vpc-3", "vpc-4"))
+        agent.leave()
+        return seen
+
+    seen = asyncio.run(scene())
+    assert {name: traffic.problem for name, traffic in seen.items()} == {"vpc-2": "", "vpc-3": "it is gone"}
+
+
+class Looker(Recorder):
+    def observe_network(self, config: Any) -> NetworkTraffic:
+        if config == "vpc-3":
+            raise DataPlaneError("it is gone")
+        return NetworkTraffic()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from tidegate.domain.catalogue import Region
-from tidegate.operations.topology import ClusterNode, Door, NetworkView, RegionTopology, ServiceNode, Topology
+from tidegate.operations.topology import ClusterNode, EndpointNode, NetworkView, RegionTopology, ServiceNode, Topology
 
 T = TypeVar("T")
 
@@ -38,14 +38,14 @@ class Slice(Generic[T]):
 @dataclass(frozen=True, slots=True)
 class NetworkScene:
     view: NetworkView
-    doors: Slice[Door]
+    doors: Slice[EndpointNode]
 
 
 @dataclass(frozen=True, slots=True)
 class RegionScene:
     region: Region
     networks: Slice[NetworkScene]
-    hidden_doors: tuple[Door, ...]
+    hidden_doors: tuple[EndpointNode, ...]
     """of the VPCs that are in a group"""
     services: Slice[ServiceNode]
     clusters: Slice[ClusterNode]
@@ -88,7 +88,7 @@ def _build_region(region: RegionTopology, opened: Mapping[str, int]) -> RegionSc
     )
 
 
-def _door_troubled(door: Door) -> bool:
+def _door_troubled(door: EndpointNode) -> bool:
     return bool(door.refusals) or door.failed or door.moving
 
 

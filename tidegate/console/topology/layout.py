@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tidegate.console.topology.grouping import Group, NetworkScene, RegionScene, Scene, Slice
-from tidegate.operations.topology import ClusterNode, Door, Refusal, ServiceNode, Target
+from tidegate.operations.topology import ClusterNode, EndpointNode, RefusedFlow, ServiceNode, Target
 
 WIDTH = 1240
 PAD = 24
@@ -104,7 +104,7 @@ class Mark:
 
     x: float
     y: float
-    refusals: tuple[Refusal, ...] = ()
+    refusals: tuple[RefusedFlow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def _place_region(canvas: _Canvas, region: RegionScene, top: float) -> float:
     )
     height = max(heights)
     band = canvas.add("region", 0, top, WIDTH, BAND_HEAD + height + PAD, region)
-    leaving: list[tuple[float, float, tuple[Door, ...]]] = []
+    leaving: list[tuple[float, float, tuple[EndpointNode, ...]]] = []
     _place_networks(canvas, region.networks, inner + (height - heights[0]) / 2, leaving)
     services = _place_services(canvas, region, inner + _beside(heights[1], height))
     clusters = _place_clusters(canvas, right, inner + _beside(heights[2], height))
@@ -172,7 +172,7 @@ def _networks_height(networks: Slice[NetworkScene]) -> float:
     return sum(heights) + VPC_GAP * max(0, len(heights) - 1)
 
 
-def _notes(refusals: Sequence[Refusal]) -> float:
+def _notes(refusals: Sequence[RefusedFlow]) -> float:
     """The height of the lines that tell what was refused."""
     lines = min(len(refusals), NOTES_SHOWN) + (len(refusals) > NOTES_SHOWN)
     return lines * NOTE_HEIGHT + (6 if lines else 0)
@@ -185,7 +185,10 @@ def _network_height(network: NetworkScene) -> float:
 
 
 def _place_networks(
-    canvas: _Canvas, networks: Slice[NetworkScene], y: float, leaving: list[tuple[float, float, tuple[Door, ...]]]
+    canvas: _Canvas,
+    networks: Slice[NetworkScene],
+    y: float,
+    leaving: list[tuple[float, float, tuple[EndpointNode, ...]]],
 ) -> None:
     before, after = _around(networks)
     for group in before:
@@ -196,7 +199,7 @@ def _place_networks(
         y = _place_network_group(canvas, group, y, leaving)
 
 
-def _around(networks: Slice[NetworkScene] | Slice[Door]) -> tuple[list[Group[object]], list[Group[object]]]:
+def _around(networks: Slice[NetworkScene] | Slice[EndpointNode]) -> tuple[list[Group[object]], list[Group[object]]]:
     """A group of those before the slice stands before it."""
     groups: list[Group[object]] = list(networks.groups)  # type: ignore[arg-type]
     first = groups[:1] if len(groups) == 2 else []
@@ -204,7 +207,7 @@ def _around(networks: Slice[NetworkScene] | Slice[Door]) -> tuple[list[Group[obj
 
 
 def _place_network_group(
-    canvas: _Canvas, group: Group[object], y: float, leaving: list[tuple[float, float, tuple[Door, ...]]]
+    canvas: _Canvas, group: Group[object], y: float, leaving: list[tuple[float, float, tuple[EndpointNode, ...]]]
 ) -> float:
     doors = tuple(door for scene in group.items if isinstance(scene, NetworkScene) for door in scene.view.doors)
     shape = canvas.add("networks", VPC_X, y, VPC_WIDTH, DOOR_HEIGHT + 12, group, tone=decide_tone(doors))
@@ -213,7 +216,7 @@ def _place_network_group(
 
 
 def _place_network(
-    canvas: _Canvas, network: NetworkScene, top: float, leaving: list[tuple[float, float, tuple[Door, ...]]]
+    canvas: _Canvas, network: NetworkScene, top: float, leaving: list[tuple[float, float, tuple[EndpointNode, ...]]]
 ) -> float:
     box = canvas.add("network", VPC_X, top, VPC_WIDTH, _network_height(network), network.view)
     y, (first, last) = top + VPC_HEAD, _door_middles(network, top + VPC_HEAD)
@@ -243,7 +246,11 @@ def _door_middles(network: NetworkScene, y: float) -> tuple[float, float]:
 
 
 def _place_door(
-    canvas: _Canvas, door: Door, y: float, program: Shape, leaving: list[tuple[float, float, tuple[Door, ...]]]
+    canvas: _Canvas,
+    door: EndpointNode,
+    y: float,
+    program: Shape,
+    leaving: list[tuple[float, float, tuple[EndpointNode, ...]]],
 ) -> float:
     shape = canvas.add("door", DOOR_X, y, DOOR_WIDTH, DOOR_HEIGHT, door, tone=decide_tone((door,)))
     leaving.append((shape.right, shape.middle, (door,)))
@@ -258,16 +265,16 @@ def _place_door(
     )
 
 
-def _marks(door: Door, program: Shape, shape: Shape) -> list[Mark]:
+def _marks(door: EndpointNode, program: Shape, shape: Shape) -> list[Mark]:
     """The endpoint's guard always; a cross at each place where packets to it ended."""
-    at: dict[float, list[Refusal]] = {}
+    at: dict[float, list[RefusedFlow]] = {}
     for refusal in door.refusals:
         at.setdefault(_place_of(refusal), []).append(refusal)
     marks = [Mark(GUARD_X, _wire_y(GUARD_X, program, shape))] if GUARD_X not in at else []
     return marks + [Mark(x, _wire_y(x, program, shape), tuple(found)) for x, found in at.items()]
 
 
-def _place_of(refusal: Refusal) -> float:
+def _place_of(refusal: RefusedFlow) -> float:
     """On the way from program to door: its own groups, the endpoint's groups, the door itself."""
     if refusal.hop in ("arrive", "egress"):
         return PROGRAM_X + PROGRAM_WIDTH + 12
@@ -292,7 +299,7 @@ def _cubic(t: float, a: float, b: float, c: float, d: float) -> float:
     return s * s * s * a + 3 * s * s * t * b + 3 * s * t * t * c + t * t * t * d
 
 
-def _place_notes(canvas: _Canvas, refusals: Sequence[Refusal], y: float) -> float:
+def _place_notes(canvas: _Canvas, refusals: Sequence[RefusedFlow], y: float) -> float:
     for refusal in refusals[:NOTES_SHOWN]:
         canvas.add("note", NOTE_X, y, NOTE_WIDTH, NOTE_HEIGHT - 4, refusal, tone="bad")
         y += NOTE_HEIGHT
@@ -307,9 +314,9 @@ def _place_door_group(
     group: Group[object],
     y: float,
     program: Shape,
-    leaving: list[tuple[float, float, tuple[Door, ...]]],
+    leaving: list[tuple[float, float, tuple[EndpointNode, ...]]],
 ) -> float:
-    doors = tuple(door for door in group.items if isinstance(door, Door))
+    doors = tuple(door for door in group.items if isinstance(door, EndpointNode))
     shape = canvas.add("doors", DOOR_X, y, DOOR_WIDTH, DOOR_HEIGHT - 6, group, tone=decide_tone(doors))
     tone: Tone = "good" if program.tone == "good" else "quiet"
     bytes_s = sum(door.bytes_s for door in doors)
@@ -371,11 +378,11 @@ def _cluster_tone(item: object) -> Tone:
 
 
 def _wire_fabric(
-    canvas: _Canvas, leaving: Sequence[tuple[float, float, tuple[Door, ...]]], services: dict[str, Shape]
+    canvas: _Canvas, leaving: Sequence[tuple[float, float, tuple[EndpointNode, ...]]], services: dict[str, Shape]
 ) -> None:
     """From each door, or group of doors, to each service that it leads to; those of one service are one wire."""
     for x, y, doors in leaving:
-        reached: dict[tuple[float, float], list[Door]] = {}
+        reached: dict[tuple[float, float], list[EndpointNode]] = {}
         for door in doors:
             shape = services.get(door.endpoint.service_id)
             if shape is not None:
@@ -398,7 +405,7 @@ def _wire_provider(canvas: _Canvas, services: dict[str, Shape], ends: Sequence[S
                 canvas.wires.append(Wire("provider", shape.right, shape.middle, end.x, end.middle, tone))
 
 
-def decide_tone(doors: Sequence[Door]) -> Tone:
+def decide_tone(doors: Sequence[EndpointNode]) -> Tone:
     """The worst of them, so that a group hides nothing; a connection that waits for consent is quiet."""
     if any(door.failed for door in doors):
         return "bad"

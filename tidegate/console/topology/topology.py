@@ -10,7 +10,7 @@ from tidegate.console.topology import words
 from tidegate.console.topology.grouping import Group, RegionScene, Scene, build_scene, parse_opened
 from tidegate.console.topology.layout import build_picture
 from tidegate.console.visit import Page, Visit
-from tidegate.operations.topology import Door, NetworkView, get_topology
+from tidegate.operations.topology import EndpointNode, NetworkView, get_topology
 from tidegate.store.changes import Change
 
 _WATCHED_EXACTLY = 45
@@ -38,9 +38,9 @@ def show_topology(visit: Visit) -> Response:
     )
 
 
-def list_rows(scene: Scene) -> list[tuple[RegionScene, NetworkView | None, Door | None, Group[Any] | None]]:
+def list_rows(scene: Scene) -> list[tuple[RegionScene, NetworkView | None, EndpointNode | None, Group[Any] | None]]:
     """The doors that the picture shows, and its groups, in the picture's order."""
-    rows: list[tuple[RegionScene, NetworkView | None, Door | None, Group[Any] | None]] = []
+    rows: list[tuple[RegionScene, NetworkView | None, EndpointNode | None, Group[Any] | None]] = []
     for region in scene.regions:
         for network in region.networks.shown:
             rows += [(region, network.view, door, None) for door in network.doors.shown]

@@ -8,7 +8,7 @@ from tidegate.console.tidbcloud.states import show_connection
 from tidegate.console.visit import ROOT
 from tidegate.console.words import N_, _, ngettext
 from tidegate.domain.endpoints import EndpointState
-from tidegate.operations.topology import ClusterNode, Door, NetworkView, Refusal, ServiceNode
+from tidegate.operations.topology import ClusterNode, EndpointNode, NetworkView, RefusedFlow, ServiceNode
 
 _WIDE, _NARROW, _MIDDLE, _CAPITAL = 1.0, 0.39, 0.63, 0.76
 """em; of wide sans faces such as DejaVu, so that narrower ones leave a little room"""
@@ -66,7 +66,7 @@ def show_connections(count: int) -> str:
     return ngettext("{count} connection", "{count} connections", count).format(count=f"{count:,}")
 
 
-def show_door(door: Door) -> tuple[str, str]:
+def show_door(door: EndpointNode) -> tuple[str, str]:
     """(word, tone of ``ui.badge``); what stands in the way comes before what is well."""
     if door.failed and door.view.status is not None and door.view.status.phase == "failed":
         return _("Failed"), "bad"
@@ -79,7 +79,7 @@ def show_door(door: Door) -> tuple[str, str]:
     return show_connection(door.view.connection)
 
 
-def show_traffic(door: Door) -> str:
+def show_traffic(door: EndpointNode) -> str:
     if door.passed is None:
         return ""
     if not door.passed.packets:
@@ -87,7 +87,7 @@ def show_traffic(door: Door) -> str:
     return f"{show_connections(door.passed.connections)} · {show_size(door.passed.size_bytes)}"
 
 
-def show_addresses(door: Door) -> str:
+def show_addresses(door: EndpointNode) -> str:
     if not door.addresses:
         return "–"
     more = len(door.addresses) - 1
@@ -95,21 +95,21 @@ def show_addresses(door: Door) -> str:
     return door.addresses[0] + (f":{port}" if port else "") + (f" +{more}" if more else "")
 
 
-def show_flow(refusal: Refusal) -> str:
+def show_flow(refusal: RefusedFlow) -> str:
     """Whose packet, and where it went."""
     seen = refusal.seen
     return f"{show_source(refusal)} → {seen.destination}:{seen.port}"
 
 
-def show_source(refusal: Refusal) -> str:
+def show_source(refusal: RefusedFlow) -> str:
     return refusal.source_name or refusal.seen.source
 
 
-def show_what(refusal: Refusal) -> str:
+def show_what(refusal: RefusedFlow) -> str:
     return f"{refusal.seen.protocol.upper()} {refusal.seen.port}"
 
 
-def show_cause(refusal: Refusal, *, full: bool = True) -> str:
+def show_cause(refusal: RefusedFlow, *, full: bool = True) -> str:
     """One sentence: who let it not through.  Not ``full``: what has to stand in a line of the picture."""
     seen, groups = refusal.seen, ", ".join(refusal.group_ids)
     facts = {
@@ -152,14 +152,14 @@ _BY_HOP = {
 _BY_A_RULE_GONE = N_("{what}: dropped by a rule that has been removed since.")
 
 
-def refusal_link(refusal: Refusal) -> str:
+def refusal_link(refusal: RefusedFlow) -> str:
     """Where it can be changed: the group that judged, else the VPC."""
     if refusal.group_ids:
         return f"{ROOT}/vpc/security-groups/{refusal.group_ids[0]}"
     return f"{ROOT}/vpc/vpcs/{refusal.vpc_id}"
 
 
-def door_link(door: Door) -> str:
+def door_link(door: EndpointNode) -> str:
     return f"{ROOT}/vpc/endpoints/{door.endpoint.endpoint_id}"
 
 
@@ -176,7 +176,7 @@ def service_link(node: ServiceNode) -> str:
     return f"{ROOT}/vpc/endpoint-services/{node.service_id}" if node.mine and not node.shared else ""
 
 
-def show_door_count(doors: list[Door] | tuple[Door, ...]) -> str:
+def show_door_count(doors: list[EndpointNode] | tuple[EndpointNode, ...]) -> str:
     """What a group of endpoints hides."""
     opened = sum(door.open for door in doors)
     parts = [ngettext("{count} connected", "{count} connected", opened).format(count=opened)]
