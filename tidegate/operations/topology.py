@@ -103,10 +103,6 @@ class NetworkView:
     def available(self) -> bool:
         return self.status is not None and (self.vpc.generation > 1 or decide_settled(self.status, 1))
 
-    @property
-    def troubled(self) -> bool:
-        return bool(self.refusals) or any(door.refusals or door.failed or door.moving for door in self.doors)
-
 
 @dataclass(frozen=True, slots=True)
 class Target:

@@ -128,6 +128,16 @@ def test_the_cross_is_on_the_wire_where_it_was_refused(path: PathWorld) -> None:
     assert all(program.right < x < door.x for x, _ in crosses)
 
 
+def test_refusals_come_first_and_a_group_tells_of_those_it_hides(path: PathWorld) -> None:
+    """With more in trouble than are shown, what is refused is shown before what is only on its way."""
+    ways = whole(path, 20)
+    for way in ways[10:18]:
+        path.see(way, None, path.refuse(way, 3306))
+    page = path.enter().get("/console/topology")
+    assert page.html.count('class="cross"') == 1 + FEW, "in the legend, and at each shown"
+    assert "2 refused something" in page.text
+
+
 def test_an_endpoint_without_refusals_shows_its_guard(path: PathWorld) -> None:
     whole(path, 2)
     marks = draw(path.topology()).marks

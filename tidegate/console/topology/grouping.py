@@ -71,8 +71,8 @@ def build_scene(topology: Topology, opened: Mapping[str, int]) -> Scene:
 
 def _build_region(region: RegionTopology, opened: Mapping[str, int]) -> RegionScene:
     region_id = region.region.region_id
-    networks = take(region.networks, f"vpcs.{region_id}", opened, lambda network: network.troubled)
-    shown = tuple(NetworkScene(n, take(n.doors, n.vpc.vpc_id, opened, _door_troubled)) for n in networks.shown)
+    networks = take(region.networks, f"vpcs.{region_id}", opened, _network_trouble)
+    shown = tuple(NetworkScene(n, take(n.doors, n.vpc.vpc_id, opened, _door_trouble)) for n in networks.shown)
     hidden = [network for group in networks.groups for network in group.items]
     groups = tuple(
         Group(g.key, tuple(NetworkScene(n, Slice(n.doors)) for n in g.items), g.offset) for g in networks.groups
@@ -88,16 +88,21 @@ def _build_region(region: RegionTopology, opened: Mapping[str, int]) -> RegionSc
     )
 
 
-def _door_troubled(door: EndpointNode) -> bool:
-    return bool(door.refusals) or door.failed or door.moving
+def _door_trouble(door: EndpointNode) -> int:
+    """How much somebody would want to see it: a refusal most."""
+    return 3 if door.refusals else 2 if door.failed else int(door.moving)
 
 
-def take(items: Sequence[T], key: str, opened: Mapping[str, int], troubled: Callable[[T], bool]) -> Slice[T]:
+def _network_trouble(network: NetworkView) -> int:
+    return 3 if network.refusals else max(map(_door_trouble, network.doors), default=0)
+
+
+def take(items: Sequence[T], key: str, opened: Mapping[str, int], trouble: Callable[[T], int]) -> Slice[T]:
     """All of them where they are few; else the first few, those in trouble before others; else the slice asked for."""
     if len(items) <= FEW + 1:  # a group of one would take the place of the one
         return Slice(tuple(items))
     if key not in opened:
-        ranked = sorted(items, key=lambda item: not troubled(item))
+        ranked = sorted(items, key=lambda item: -trouble(item))
         chosen = {id(item) for item in ranked[:FEW]}
         return Slice(
             tuple(item for item in ranked[:FEW]),

@@ -185,6 +185,9 @@ def show_door_count(doors: list[EndpointNode] | tuple[EndpointNode, ...]) -> str
         parts.append(_("{count} on the way").format(count=moving))
     if failed:
         parts.append(_("{count} failed").format(count=failed))
+    refused = sum(bool(door.refusals) for door in doors)
+    if refused:
+        parts.append(_("{count} refused something").format(count=refused))
     other = len(doors) - opened - moving - failed
     if other > 0:
         parts.append(_("{count} not connected").format(count=other))
