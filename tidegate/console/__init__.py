@@ -29,16 +29,19 @@ Say room ``vpc``, resource ``endpoints``:
    ``visit.alicloud`` and ``visit.tidbcloud`` are the callers for operations; ``visit.form`` is the body of a POST,
    ``visit.query`` the query.  A ``Refusal`` that is let through becomes an error page (404 or 422).  To show it in the
    form instead, catch it and render the form again with ``problem=describe_refusal(refusal, {"CidrBlock": "cidr"})``
-   and ``status=422``; the mapping says which of the form's fields a refusal's field means.
+   and ``status=422``; the mapping says which of the form's fields a refusal's field, type or missing thing means.
+   A form of its own path (``/edit``, ``/delete``) extends ``visit.form_layout``: ``ui.dialog_link`` opens it as a
+   dialog over the page, and without script it is a page.  ``visit.ask`` is such a form that only asks to go on.
    After a successful POST always ``visit.redirect(path, message)``.  Paths are given without ``/console``.
 2. **Register**: add the module's ``PAGES`` to ``pages.py``; the room's links to ``navigation.py``.
 3. **Template**: ``templates/vpc/endpoint.html``, which extends ``base.html`` and fills ``title`` and ``content``.
    Macros are at hand as ``ui`` without an import (``templates/ui.html``: ``page_header``, ``breadcrumbs``, ``badge``,
-   ``copy``, ``code``, ``field``, ``select``, ``choices``, ``table``, ``confirm``, ``pager``, ``facts``, ``alert``,
-   ``problem``, ``live_part``).  Every form with ``method="post"`` carries ``{{ ui.token(visit) }}``.  No inline script,
-   no ``style=``, no ``on...=``: the Content-Security-Policy forbids them.  ``static/app.js`` knows ``data-copy``,
-   ``data-copy-from``, ``data-open``, ``data-close``, ``data-submit``, ``data-fill``; a ``<dialog>`` that htmx puts into
-   ``#dialog_place`` (``hx-get`` with ``hx-target="#dialog_place"``), or one with ``data-show``, opens by itself.
+   ``copy``, ``code``, ``field``, ``select``, ``choices``, ``table``, ``confirm``, ``pager``, ``cursor``, ``tabs``,
+   ``dialog_link``, ``facts``, ``alert``, ``problem``, ``live_part``).  Every form with ``method="post"`` carries
+   ``{{ ui.token(visit) }}``.  No inline script, no ``style=``, no ``on...=``: the Content-Security-Policy forbids
+   them.  ``static/app.js`` knows ``data-copy``, ``data-copy-from``, ``data-open``, ``data-close``, ``data-submit``,
+   ``data-fill``; a ``<dialog>`` that htmx puts into ``#dialog_place`` (``hx-get`` with
+   ``hx-target="#dialog_place"``), or one with ``data-show``, opens by itself.
    htmx's attributes are not inherited: each element says all of its own.  Widths and colours are classes in
    ``static/app.css``.
 4. **Live part**: pass ``watch=[(kind, id), ...]`` (id ``""``: any of the kind; kinds are ``store/changes.py``'s) and

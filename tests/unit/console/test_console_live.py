@@ -130,3 +130,21 @@ def test_a_rolled_back_change_is_told_to_nobody(world: World) -> None:
         tx.clusters.remove(cluster.cluster_id)
         raise ZeroDivisionError
     assert heard == [frozenset({("cluster", cluster.cluster_id)})]
+
+
+def test_a_beat_reaches_those_who_watch_packets_and_nobody_else() -> None:
+    """Packets are in no store: pages that show them look again by the clock, and the others have their peace."""
+
+    async def watch() -> list[bool]:
+        live = Live()
+        told = []
+        for kind in ("traffic", "endpoint"):
+            stream = live.watch("u", [(kind, "")], live.mark())
+            step = asyncio.ensure_future(next_within(stream, 0.2))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            live.beat("traffic")
+            told.append(await step)
+        return told
+
+    assert asyncio.run(watch()) == [True, False]

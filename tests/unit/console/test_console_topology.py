@@ -229,6 +229,13 @@ def test_a_group_opens_by_its_link(path: PathWorld) -> None:
     assert "ep-11" in opened.html and "Close the groups" in opened.text
 
 
+def test_what_the_url_opens_comes_back_as_nothing_but_that(path: PathWorld) -> None:
+    """Links to more carry on what is open; a crafted name must stay a name."""
+    whole(path, 12)
+    html = path.enter().get("/console/topology?open=%22%3E%3Cb%3E%26next%3Dx").html
+    assert "<b>" not in html and "next=x" not in html
+
+
 def test_the_page_watches_traffic_and_only_what_is_shown(path: PathWorld) -> None:
     (way,) = whole(path, 1)
     html = path.enter().get("/console/topology").html

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -62,7 +63,7 @@ def _watched(scene: Scene) -> list[Change]:
 
 def _open_url(opened: dict[str, int], group: Group[Any]) -> str:
     wanted = {**opened, group.key: group.offset}
-    return "/console/topology?" + "&".join(f"open={key}@{offset}" for key, offset in wanted.items())
+    return "/console/topology?" + "&".join(f"open={quote(key)}@{offset}" for key, offset in wanted.items())
 
 
 PAGES = (Page("/topology", get=show_topology),)
