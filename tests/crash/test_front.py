@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -54,6 +55,18 @@ def end(front: subprocess.Popen[str], number: Signals) -> str:
     return said
 
 
+def wait_for_claim(world: World, front: subprocess.Popen[str]) -> None:
+    """Python has loaded, and whatever is started from now on is this front's."""
+    record = world.settings.run / "front.json"
+
+    def claimed() -> bool:
+        with contextlib.suppress(FileNotFoundError):
+            return f'"pid": {front.pid},' in record.read_text()
+        return False
+
+    wait_until(claimed, "the front to be in charge", 60)
+
+
 def is_up(world: World) -> bool:
     """All of it, and the front has seen it."""
     return installation.describe(world.settings) is not None and set(world.witness.processes()) >= EVERYBODY
@@ -91,9 +104,10 @@ def test_a_start_that_fails_leaves_nothing(fresh: World) -> None:
     require_nothing(fresh)
 
 
-@pytest.mark.parametrize(("number", "after_s"), [(SIGINT, 0.5), (SIGTERM, 0.8), (SIGINT, 1.1), (SIGTERM, 1.6)])
+@pytest.mark.parametrize(("number", "after_s"), [(SIGINT, 0.0), (SIGTERM, 0.3), (SIGINT, 0.6), (SIGTERM, 1.2)])
 def test_interrupted_while_it_starts(fresh: World, number: Signals, after_s: float) -> None:
     front = begin(fresh)
+    wait_for_claim(fresh, front)
     threading.Event().wait(after_s)  # the moment under test
     end(front, number)
     require_nothing(fresh)
@@ -108,13 +122,14 @@ def test_interrupted_in_front(fresh: World, number: Signals) -> None:
     require_nothing(fresh)
 
 
-@pytest.mark.parametrize("after_s", [0.4, 0.8, 1.2, None])
+@pytest.mark.parametrize("after_s", [0.0, 0.3, 0.8, None])
 def test_killed(fresh: World, after_s: float | None) -> None:
     """kill -9 of the front, while it starts or later: nobody was left who would stop the rest."""
     front = begin(fresh)
     if after_s is None:
         wait_until(lambda: is_up(fresh), "the start", 30)
     else:
+        wait_for_claim(fresh, front)
         threading.Event().wait(after_s)  # the moment under test
     front.kill()
     front.wait()
@@ -129,8 +144,7 @@ def test_killed_and_started_again_at_once(fresh: World) -> None:
         front.kill()
         front.wait()
         front = begin(fresh)
-        record = fresh.settings.run / "front.json"
-        wait_until(lambda: record.exists() and f'"pid": {front.pid},' in record.read_text(), "the new front", 30)  # noqa: B023
+        wait_for_claim(fresh, front)
         wait_until(lambda: is_up(fresh), "the new start", 30)
     fresh.settle()
     assert set(count_processes(fresh).values()) == {1}
@@ -151,4 +165,17 @@ def test_detached_it_runs_on(fresh: World) -> None:
         end(onlooker, number)
         assert everybody(fresh) == before
     fresh.stop()
+    require_nothing(fresh)
+
+
+@pytest.mark.parametrize("number", [SIGTERM, SIGKILL])
+def test_the_demo_takes_its_own_away(fresh: World, number: Signals) -> None:
+    """In the middle of its steps, with a cluster and a VPC made; killed, its guard does it."""
+    demo = subprocess.Popen(
+        [*UP[:-1], "demo"], env=fresh.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert demo.stdout
+    wait_until(lambda: "Active, Connected" in demo.stdout.readline(), "its second step", 60)
+    said = end(demo, number)
+    assert number is SIGKILL or said.rstrip().endswith("is taken away again.")
     require_nothing(fresh)

@@ -44,6 +44,14 @@ def demo(
     if lang not in (None, "en", "zh"):
         raise CliError(f"--lang {lang} is not known. Use en or zh.")
     settings, language = load_settings(), choose_language(lang, os.environ)
+    try:
+        play(settings, language, keep, output)
+    except KeyboardInterrupt as error:
+        raise CliError("Interrupted; what the demo made and started is taken away again.") from error
+
+
+def play(settings: Settings, language: str, keep: bool, output: Format) -> None:
+    """From the start of Tidegate to its end."""
     console = err if output is Format.JSON else out
     with interruptible():
         provide_tidb(settings)
