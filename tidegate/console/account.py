@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
@@ -32,10 +31,9 @@ def log_in(visit: Visit) -> Response:
     name, goal = visit.form.get("name"), local_path(visit.form.get("next"))
     keys = (f"name {name.lower()[:64]}", f"address {_address(visit)}")
     throttle = visit.parts.throttle
-    if wait_s := throttle.wait_s(*keys):
+    if wait_s := throttle.begin_try(*keys):
         text = _("Too many attempts. Try again in {minutes} min.").format(minutes=int(wait_s // 60) + 1)
         return visit.render("account/login.html", status=422, name=name, next=goal, problem=Problem(text))
-    throttle.count(*keys)
     with _HASHING:
         token = users.log_in(visit.context, name, visit.form.get("password"))
     if token is not None:
@@ -89,9 +87,8 @@ def show_home(visit: Visit) -> Response:
 
 def local_path(text: str) -> str:
     """``text`` if it is a path of the consoles, else the first page: nobody is sent elsewhere by a link."""
-    parts = urlsplit(text)
-    local = not parts.scheme and not parts.netloc and parts.path.startswith(f"{ROOT}/") and "\\" not in text
-    return text if local and text.isprintable() else ROOT + HOME
+    local = text.startswith(f"{ROOT}/") and "\\" not in text and text.isprintable()
+    return text if local else ROOT + HOME
 
 
 def _enter(visit: Visit, token: str, goal: str) -> Response:

@@ -74,20 +74,22 @@ class Throttle:
         self._clock, self._lock = clock, threading.Lock()
         self._tries: OrderedDict[str, list[float]] = OrderedDict()
 
-    def wait_s(self, *keys: str) -> float:
-        """0 when a try is allowed, else how long to wait."""
-        with self._lock:
-            return max((self._wait_s(key) for key in keys), default=0.0)
+    def begin_try(self, *keys: str) -> float:
+        """0 when one more try is allowed, else how long to wait.
 
-    def count(self, *keys: str) -> None:
-        """One more try.  It is counted before it is judged, so that many at once are not one."""
+        It is allowed and counted in one step, before it is judged: of many at once no more get through than in turn.
+        """
         now = self._clock()
         with self._lock:
+            wait_s = max((self._wait_s(key) for key in keys), default=0.0)
+            if wait_s:
+                return wait_s
             for key in keys:
                 recent = [at for at in self._tries.pop(key, []) if now - at < WINDOW_S]
                 self._tries[key] = [*recent, now][-TRIES_ALLOWED:]
             while len(self._tries) > REMEMBERED:
                 self._tries.popitem(last=False)
+        return 0.0
 
     def forget(self, *keys: str) -> None:
         with self._lock:

@@ -120,7 +120,7 @@ class Live:
     def _missed(self, watcher: _Watcher, since: str) -> bool:
         """By kinds, which are few: now and then a look too many, never one too few."""
         boot, _, number = since.partition(".")
-        if boot != self._boot or not number.isdigit():
+        if boot != self._boot or not (number.isascii() and number.isdigit() and len(number) < 20):
             return True
         with self._lock:
             return any(last > int(number) for kind, last in self._last.items() if watcher.wants((kind, "")))

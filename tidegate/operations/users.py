@@ -81,7 +81,7 @@ def use_login_link(context: Context, token: str, password: str) -> str | None:
     with context.store.read() as tx:
         link = tx.login_links.get(digest_token(token))
         user = tx.users.get(link.user_id) if link else None
-    if user is None:
+    if link is None or user is None or link.expires_at < context.now():
         return None
     changed = _with_password(context, user, password) if password or not user.password_hash else user
     with change(context, _NOBODY) as work:

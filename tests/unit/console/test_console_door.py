@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 from console_browser import PASSWORD, Browser, World
 
+from tidegate.console.guard import TRIES_ALLOWED, Throttle
 from tidegate.domain.users import IDLE_LIMIT, LINK_LIFE, SESSION_LIMIT
 from tidegate.operations import users
 
@@ -40,6 +43,8 @@ def test_a_link_works_once_and_not_for_long(world: World) -> None:
     assert late.get(old).status == 404 and late.get(new).status == 200
     world.clock.pass_time(LINK_LIFE + timedelta(seconds=1))
     assert late.get(new).status == 404
+    # A password that will not do once made a page of this that failed.
+    assert late.post(new, {"password": "short", "password_again": "short"}).status == 404
 
 
 @pytest.mark.parametrize(("password", "again"), [("short", "short"), ("", ""), (PASSWORD, PASSWORD + "x")])
@@ -87,6 +92,18 @@ def test_guessing_is_slowed(world: World) -> None:
     assert browser.post("/console/login", right).path == "/console/clusters"
 
 
+def test_guesses_all_at_once_are_no_more_than_in_turn() -> None:
+    """Looking and counting were two steps, and between them stood as many as there are threads."""
+    throttle, at_once = Throttle(), Barrier(20)
+
+    def guess(_number: int) -> bool:
+        at_once.wait()
+        return throttle.begin_try("name admin", "address 127.0.0.1") == 0
+
+    with ThreadPoolExecutor(20) as pool:
+        assert sum(pool.map(guess, range(20))) == TRIES_ALLOWED
+
+
 def test_forms_from_elsewhere_are_refused(world: World, console: Browser) -> None:
     """Without the token, with another session's token, or sent by another site."""
     other = world.enter("admin").get("/console/clusters").form_token()
@@ -97,7 +114,7 @@ def test_forms_from_elsewhere_are_refused(world: World, console: Browser) -> Non
 
 
 @pytest.mark.parametrize(
-    "goal", ["https://evil.example/", "//evil.example/", "/console/\\evil", "/v1beta1", "/console/a\nb"]
+    "goal", ["https://evil.example/", "//evil.example/", "//[", "/console/\\evil", "/v1beta1", "/console/a\nb"]
 )
 def test_nobody_is_sent_elsewhere(world: World, goal: str) -> None:
     browser = world.browser()

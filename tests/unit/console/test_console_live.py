@@ -76,6 +76,8 @@ def test_what_happened_while_the_page_loaded_is_not_lost() -> None:
     live.notify([("endpoint", "ep-1")])
     assert asyncio.run(watch(live, mark))
     assert asyncio.run(watch(Live(), mark))
+    boot = mark.partition(".")[0]
+    assert all(asyncio.run(watch(live, f"{boot}.{odd}")) for odd in ("", "²", "9" * 5000))
 
 
 def test_a_thousand_changes_are_one_look_for_who_is_slow() -> None:
