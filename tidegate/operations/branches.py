@@ -10,6 +10,7 @@ from tidegate.domain.clusters import (
     Cluster,
     ClusterState,
     decide_cluster_state,
+    native_password_hash,
     require_not_deleting,
     require_password,
 )
@@ -24,6 +25,7 @@ from tidegate.operations.clusters import (
     load_usages,
     require_cluster,
     require_room,
+    save_root_password,
     view_cluster,
 )
 from tidegate.operations.context import Caller, Context, Work, change
@@ -100,23 +102,19 @@ def reset_branch(context: Context, caller: Caller, cluster_id: str, branch_id: s
 
 
 def set_root_password(context: Context, caller: Caller, cluster_id: str, branch_id: str, password: str) -> None:
-    """The branch is woken, because only a running server can take the change in."""
-    password_hash = decide_password_hash(require_password(password))
-    with change(context, caller) as work:
-        branch = require_branch(work.tx, caller, cluster_id, branch_id)
-        require_not_deleting(branch)
-        changed = replace(branch, root_password_hash=password_hash)
-        if not branch.awake:
-            changed = replace(changed, awake=True, start_seq=branch.start_seq + 1)
-        _save(context, work, changed)
+    """As of a cluster: the branch is woken, because only a running server can take the change in."""
+    hashed = native_password_hash(require_password(password))
+    save_root_password(context, caller, lambda tx: require_branch(tx, caller, cluster_id, branch_id), hashed)
 
 
 def delete_branch(context: Context, caller: Caller, cluster_id: str, branch_id: str) -> BranchView:
-    """Branches of it stay: their data is their own."""
+    """Branches of it stay: their data is their own.  Raises Busy while one still waits for it, or it would for ever."""
     with change(context, caller) as work:
         branch = require_branch(work.tx, caller, cluster_id, branch_id)
         if branch.deleting:
             return _view(context, work.tx, branch)
+        for child in work.tx.clusters.find(branch_of=cluster_id, parent_id=branch_id, deleting=False):
+            rules.require_active_branch(child)
         return _save(context, work, replace(branch, deleting=True, awake=False))
 
 

@@ -90,8 +90,11 @@ def test_a_branch_of_a_branch(cloud: Cloud, cluster: str) -> None:
     second = make(cloud, cluster, "next", parentId=first["branchId"])
     assert (second["clusterId"], second["parentId"]) == (cluster, first["branchId"])
     assert second["parentDisplayName"] == "feature"
+    # Its data is still to come from there: without its parent it would stay CREATING for ever.
+    early = cloud.call("DELETE", f"/clusters/{cluster}/branches/{first['branchId']}")
+    assert early.status_code == 409 and second["branchId"] in early.json()["message"]
     cloud.settle(second["branchId"])
-    cloud.call("DELETE", f"/clusters/{cluster}/branches/{first['branchId']}")
+    assert cloud.call("DELETE", f"/clusters/{cluster}/branches/{first['branchId']}").status_code == 200
     gone = cloud.call("POST", f"/clusters/{cluster}/branches/{second['branchId']}:reset")
     assert gone.status_code == 404 and "parent" in gone.json()["message"]
 
