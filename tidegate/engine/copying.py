@@ -49,12 +49,17 @@ def finish_copy(source: Folder, target: Folder, seen: Seen) -> None:
 
 
 def publish_copy(target: Folder, copy_seq: int) -> None:
-    """The draft becomes the data.  Killed in between, there is no data, and the copy is made again."""
+    """The draft becomes the data.  Killed in between, there is no data, and the copy is made again.
+
+    Never a part of the old data: a branch of this branch would take it for the whole.
+    """
     draft = _draft(target)
     (draft / _MARK).write_text(str(copy_seq))
+    shutil.rmtree(target.old, ignore_errors=True)
     if target.data.exists():
-        shutil.rmtree(target.data)
+        target.data.rename(target.old)
     draft.rename(target.data)
+    shutil.rmtree(target.old, ignore_errors=True)
 
 
 def _draft(target: Folder) -> Path:

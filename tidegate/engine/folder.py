@@ -38,6 +38,11 @@ class Folder:
         return self.path / "data"
 
     @property
+    def old(self) -> Path:
+        """Data whose place other data has taken; on its way out."""
+        return self.path / "data.old"
+
+    @property
     def config(self) -> Path:
         return self.path / "tidb.toml"
 
@@ -91,6 +96,7 @@ def make_folder(folder: Folder) -> None:
         # Scratch of a dead server is of no use to the next one, and TiDB leaves it there.
         shutil.rmtree(folder.path / name, ignore_errors=True)
         (folder.path / name).mkdir(mode=0o700)
+    shutil.rmtree(folder.old, ignore_errors=True)
 
 
 def turn_logs(folder: Folder) -> None:

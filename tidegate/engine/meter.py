@@ -125,10 +125,13 @@ def count_written(server: Server) -> int:
 def measure_data(folder: Path) -> int:
     """Bytes that are there: of the store's log 256 MB are reserved, and only what was written counts."""
     total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            if path.is_file():
-                total += _written_bytes(path)
+    # Not rglob, which raises for a folder that goes while it is read: a cluster may be deleted meanwhile.
+    for above, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                path = Path(above) / name
+                if path.is_file():
+                    total += _written_bytes(path)
     return total
 
 

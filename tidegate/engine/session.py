@@ -120,11 +120,11 @@ def open_session(config: DatabaseConfig, key: str) -> pymysql.Connection[Cursor]
 
 
 def count_writers(connection: pymysql.Connection[Cursor]) -> int:
-    """How many sessions are in the midst of a statement that may write."""
+    """How many sessions are in the midst of a statement that may write; EXPLAIN is one, for EXPLAIN ANALYZE may."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT COUNT(*) FROM information_schema.processlist WHERE command <> 'Sleep' AND id <> CONNECTION_ID()"
-            " AND NOT LOWER(TRIM(IFNULL(info, ''))) REGEXP '^(select|show|explain|desc|describe|use|set)[^a-z]'"
+            " AND NOT LOWER(TRIM(IFNULL(info, ''))) REGEXP '^(select|show|use|set)[^a-z]'"
         )
         row = cursor.fetchone()
         return int(row[0]) if row else 0

@@ -337,14 +337,17 @@ class TidbEngine:
         source = cluster_folder(self._root, wish.copy_of)
         with self._lock:
             parent = self._clusters.get(wish.copy_of)
-        if parent is None or parent.wish is None or not source.ready:
-            raise EngineFailure(f"Its parent {wish.copy_of} has no data here to begin with; it is tried again.")
+        if parent is None:
+            raise EngineFailure(_without_data(wish.copy_of))
         # Its own worker keeps off meanwhile: nobody starts or stops a server whose data is being copied.
         with parent.gate:
+            parent_wish = parent.wish  # once: a delete may come while its data is being copied
+            if parent_wish is None or not source.ready:
+                raise EngineFailure(_without_data(wish.copy_of))
             parent.server = self._observe(parent, source)
             seen = begin_copy(source, folder)
             try:
-                with self._standing_still(source, parent.wish, parent.server):
+                with self._standing_still(source, parent_wish, parent.server):
                     finish_copy(source, folder, seen)
             except PauseError as error:
                 reason = f"Its parent could not stand still for a copy: {error}; it is tried again."
@@ -508,6 +511,10 @@ class TidbEngine:
             require_template(self._root, self._binary(), self._template_memory_bytes)
         except Exception as error:  # the first create meets it again, and has somebody to tell
             _log.warning("engine: the template was not made ahead of time: %s", error)
+
+
+def _without_data(parent_id: str) -> str:
+    return f"Its parent {parent_id} has no data here to begin with; it is tried again."
 
 
 def _with_recorded_seq(server: Server, folder: Folder) -> Server:

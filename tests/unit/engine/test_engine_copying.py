@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shutil
 from pathlib import Path
+
+import pytest
 
 from tidegate.engine.bootstrap import build_view, plan_renames
 from tidegate.engine.copying import begin_copy, finish_copy, load_copy_seq, publish_copy
@@ -66,6 +70,33 @@ def test_a_copy_of_a_branch_is_no_copy_of_its_parent(tmp_path: Path) -> None:
     finish_copy(source, target, begin_copy(source, target))
     publish_copy(target, 7)
     assert load_copy_seq(target) == 7 and "mine" not in read_all(target)
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_killed_while_it_replaces_there_is_no_half_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """A reset removed the old data in place: killed in the midst of that, it left a part that a branch would copy."""
+    source, target = build_source(tmp_path)
+    finish_copy(source, target, begin_copy(source, target))
+    publish_copy(target, 1)
+    before, remove, count = read_all(target), shutil.rmtree, itertools.count(1)
+    finish_copy(source, target, begin_copy(source, target))
+
+    def killed_in_the_midst(path: Path, **options: bool) -> None:
+        if next(count) == at:
+            for file in list(path.rglob("old")):
+                file.unlink()
+            raise KeyboardInterrupt
+        remove(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", killed_in_the_midst)
+    with pytest.raises(KeyboardInterrupt):
+        publish_copy(target, 2)
+    monkeypatch.undo()
+    assert read_all(target) == before and load_copy_seq(target) == at
+    make_folder(target)
+    assert not target.old.exists()
 
 
 def test_users_and_definers_get_the_branchs_prefix_and_quotes_stay_quotes() -> None:

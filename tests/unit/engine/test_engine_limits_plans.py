@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -117,6 +119,19 @@ def test_a_meter_reads_the_kernel_and_goes_on_after_its_end(tmp_path: Path) -> N
     assert later.consumptions() == {"a": seen}
     later.forget("a")
     assert later.consumptions() == {}
+
+
+def test_a_folder_that_goes_while_it_is_measured_is_no_fault(tmp_path: Path) -> None:
+    """A cluster was deleted while its data was looked at, and at that look no other cluster was measured any more."""
+    for attempt in range(5):
+        folder = tmp_path / str(attempt)
+        for number in range(60):
+            (folder / str(number)).mkdir(parents=True)
+        deleting = threading.Thread(target=shutil.rmtree, args=(folder,))
+        deleting.start()
+        while deleting.is_alive():
+            assert measure_data(folder) == 0
+        deleting.join()
 
 
 def test_what_is_reserved_is_not_what_is_stored(tmp_path: Path) -> None:
