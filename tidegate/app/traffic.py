@@ -35,13 +35,18 @@ class TrafficBoard:
     def __init__(self, look: Look, clock: Callable[[], float] = time.monotonic) -> None:
         self._look, self._clock = look, clock
         self._known: dict[str, _Known] = {}
+        self._quiet_until_s = 0.0
+        """nobody answered the last look: until then nobody is asked again"""
         self._lock = threading.Lock()
 
     def observe(self, vpc_ids: Sequence[str]) -> dict[str, Sighting]:
         with self._lock:
             wanted = self._choose(vpc_ids)
-            if wanted:
-                self._note(self._look(tuple(wanted)))
+            if wanted and self._clock() >= self._quiet_until_s:
+                seen = self._look(tuple(wanted))
+                self._note(seen)
+                # A look may wait for a host that stands still; those who came meanwhile must not wait one by one.
+                self._quiet_until_s = 0.0 if seen else self._clock() + FRESH_S
             now = self._clock()
             return {
                 vpc_id: Sighting(known.traffic, now - known.at, known.bytes_s)

@@ -52,6 +52,17 @@ def test_rates_come_from_two_looks_and_survive_a_new_beginning() -> None:
     assert host.board.observe(["v"])["v"].bytes_s == {"10.0.0.1": 50}
 
 
+def test_a_host_that_stands_still_is_waited_for_once() -> None:
+    """Each page waited five seconds behind the others, until no thread was left for any page."""
+    host = Host()
+    host.away = True
+    for _ in range(20):
+        host.board.observe(["v"])
+    assert len(host.reads) == 1
+    host.now, host.away = host.now + 1.5, False
+    assert "v" in host.board.observe(["v"])
+
+
 def test_without_a_host_the_last_look_grows_old_and_is_forgotten() -> None:
     host = Host()
     host.board.observe(["v"])
