@@ -1,10 +1,15 @@
-"""The order of folders."""
+"""What holds for all folders: their order, and that hypothesis looks for wrong answers, not for slow ones."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# Its deadline of 0.2 s for an example measures how busy the machine is: speed is scripts/bench's to tell.
+hypothesis.settings.register_profile("tidegate", deadline=None)
+hypothesis.settings.load_profile("tidegate")
 
 BROWSER = Path(__file__).parent / "browser"
 

@@ -79,11 +79,11 @@ class Witness:
         }
 
     def dropped(self, namespace: str, comment: str) -> int:
-        """Packets that the rules with this comment have dropped."""
+        """Packets that the rules with this comment have dropped, at once or by way of ``refused``, which remembers."""
         return sum(
             packets
             for rule in self.rules(namespace)
-            if rule.get("comment") == comment and any("drop" in word for word in rule["expr"])
+            if rule.get("comment") == comment and any(_drops(word) for word in rule["expr"])
             for packets in (_packets(rule),)
         )
 
@@ -156,6 +156,10 @@ def _listener(line: str) -> tuple[str, str]:
     return words[0], words[4]
 
 
+def _drops(word: Json) -> bool:
+    return "drop" in word or word.get("goto") == {"target": "refused"}
+
+
 def _packets(rule: Json) -> int:
     return sum(int(word["counter"]["packets"]) for word in rule["expr"] if isinstance(word.get("counter"), dict))
 
@@ -178,6 +182,8 @@ def _normal_rules(listed: list[Json]) -> list[str]:
 def _steady(value: Json) -> Json:
     if isinstance(value, dict):
         kept = {k: _steady(v) for k, v in value.items() if k not in _UNSTEADY}
+        if "timeout" in kept:  # a set that packets fill, and time empties
+            kept.pop("elem", None)
         if isinstance(kept.get("elem"), list):
             kept["elem"] = sorted(kept["elem"], key=lambda element: json.dumps(element, sort_keys=True))
         return kept
