@@ -22,8 +22,9 @@ from tidegate.testing.plugin import open_world, pytest_runtest_makereport
 __all__ = ["pytest_runtest_makereport"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """For one file: while Playwright runs, nobody else in this process can have an event loop."""
     if reason := missing_browser():
         pytest.skip(reason)
     with open_browser() as browser:
@@ -31,8 +32,10 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def world(browser: Browser) -> Iterator[World]:
-    """Clusters never sleep here.  ``browser`` first: without one no installation need be made."""
+def world() -> Iterator[World]:
+    """Clusters never sleep here.  Without a browser no installation need be made."""
+    if reason := missing_browser():
+        pytest.skip(reason)
     with open_world() as world:
         yield world
 
