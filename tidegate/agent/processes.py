@@ -73,8 +73,3 @@ def find_processes(argv: Sequence[str], environment: Mapping[str, str]) -> Itera
                 continue
             if wanted <= set((entry / "environ").read_bytes().split(b"\0")) and process_start(int(entry.name)):
                 yield int(entry.name)
-
-
-def find_process(argv: Sequence[str], environment: Mapping[str, str]) -> int | None:
-    """One of :func:`find_processes`, or None."""
-    return next(find_processes(argv, environment), None)

@@ -17,7 +17,6 @@ from typing import Literal
 from tidegate.domain.refusals import Malformed, Missing
 
 ADMIN, READ_WRITE, READ_ONLY = "role_admin", "role_readwrite", "role_readonly"
-BUILTIN_ROLES = (ADMIN, READ_WRITE, READ_ONLY)
 AUTH_METHOD = "mysql_native_password"
 ROOT = "root"
 NAME_LETTERS = 32

@@ -106,12 +106,16 @@ def forget_process(pid: int) -> None:
 
 
 def stop_server(server: Server, grace_s: float = STOP_GRACE_S) -> None:
-    """SIGTERM, then SIGKILL after ``grace_s``; returns when the process is gone.  Idempotent."""
+    """SIGTERM, then SIGKILL after ``grace_s``; returns when the process is gone.  Idempotent.
+
+    One that stands still goes on for it: it could not hear SIGTERM, and would be killed in the midst of its work.
+    """
     for number, patience_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 30.0)):
         if not is_alive(server):
             return
         with contextlib.suppress(ProcessLookupError):
             os.kill(server.pid, number)
+            os.kill(server.pid, signal.SIGCONT)
         if wait_gone(server, patience_s):
             return
 

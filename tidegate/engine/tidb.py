@@ -147,15 +147,17 @@ class TidbEngine:
     def adopt(self) -> None:
         """Find the servers that still run; finish the deletes that died half-way; make ready for the first create.
 
-        Returns at once but for one look at /proc.  An adopted server's status is ``ready`` with its pid as soon as
-        it is found; the wish that comes for it then settles its accounts without a restart.
+        Returns after one look at /proc, and at how much each cluster stores.  An adopted server's status is ``ready``
+        with its pid as soon as it is found; the wish that comes for it then settles its accounts without a restart.
         """
         self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        running = scan_servers()
-        for cluster_id, folder in list_folders(self._root).items():
+        running, folders = scan_servers(), list_folders(self._root)
+        for folder in folders.values():
+            if server := running.get(folder.config):
+                thaw(server)  # before anything that takes time: its sessions hang for as long
+        for cluster_id, folder in folders.items():
             self._meter.measure(cluster_id, folder, running.get(folder.config))
             if server := running.get(folder.config):
-                thaw(server)
                 server = _with_recorded_seq(server, folder)
                 with self._lock:
                     cluster = self._clusters.setdefault(cluster_id, _Cluster())
