@@ -31,12 +31,11 @@ class CpuQuota:
         self._lock = threading.Lock()
         self._groups: CpuGroups | None = None
         self._refused = False
-        self._bound: set[str] = set()
 
     def apply(self, cluster_id: str, pid: int, share: CpuShare) -> LimitedBy:
         """Make the server's limit what ``share`` says; twice is as once."""
         groups = self._open(make=share.most > 0)
-        if not share.most and cluster_id not in self._bound and not (groups and groups.has(cluster_id)):
+        if not share.most and not (groups and groups.has(cluster_id)) and not _is_bound(pid):
             return ""
         if groups is not None:
             try:
@@ -48,7 +47,6 @@ class CpuQuota:
 
     def forget(self, cluster_id: str) -> None:
         """Its server has ended."""
-        self._bound.discard(cluster_id)
         if (groups := self._open()) is not None:
             groups.remove(cluster_id)
 
@@ -78,7 +76,6 @@ class CpuQuota:
         cpus = choose_cpus(cluster_id, share.most, os.sched_getaffinity(0))
         if not _bind_threads(pid, cpus):
             return "none" if share.most else ""
-        self._bound.add(cluster_id)
         return "affinity" if share.most else ""
 
 
@@ -95,6 +92,14 @@ def choose_cpus(cluster_id: str, most: float, there: set[int]) -> set[int]:
     begin = int(hashlib.sha256(cluster_id.encode()).hexdigest(), 16) % len(there)
     in_order = sorted(there)
     return {in_order[(begin + i) % len(in_order)] for i in range(count)}
+
+
+def _is_bound(pid: int) -> bool:
+    """By whomever: asked of the kernel, for an agent that was killed remembers nothing."""
+    try:
+        return os.sched_getaffinity(pid) != os.sched_getaffinity(0)
+    except ProcessLookupError:
+        return False
 
 
 def _bind_threads(pid: int, cpus: set[int]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import subprocess
 import threading
 from pathlib import Path
 
@@ -12,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidegate.engine import quota
 from tidegate.engine.cgroup import CpuShare, Hierarchy, find_hierarchies, make_groups, plan_group
 from tidegate.engine.folder import cluster_folder, make_folder
 from tidegate.engine.meter import Counters, Meter, Record, advance, load_record, measure_data, save_record
 from tidegate.engine.process import Server
-from tidegate.engine.quota import choose_cpus
+from tidegate.engine.quota import CpuQuota, choose_cpus
 
 DEBIAN_12 = "35 24 0:30 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot"
 APART = """44 25 0:30 / /sys/fs/cgroup/cpu rw shared:9 - cgroup cgroup rw,cpu,cpuacct
@@ -119,6 +121,22 @@ def test_a_meter_reads_the_kernel_and_goes_on_after_its_end(tmp_path: Path) -> N
     assert later.consumptions() == {"a": seen}
     later.forget("a")
     assert later.consumptions() == {}
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="whoever has one CPU cannot be bound to fewer")
+def test_the_next_agent_unbinds_what_this_one_has_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quota was raised after the agent's restart, and the server stayed on its one CPU until it slept."""
+    monkeypatch.setattr(quota, "find_groups", lambda name, hierarchies: None)
+    monkeypatch.setattr(quota, "make_groups", lambda name, hierarchies: None)
+    server = subprocess.Popen(["sleep", "60"])
+    try:
+        assert CpuQuota(tmp_path).apply("a", server.pid, CpuShare(0.1)) == "affinity"
+        assert len(os.sched_getaffinity(server.pid)) == 1
+        assert CpuQuota(tmp_path).apply("a", server.pid, CpuShare()) == ""
+        assert os.sched_getaffinity(server.pid) == os.sched_getaffinity(0)
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_a_folder_that_goes_while_it_is_measured_is_no_fault(tmp_path: Path) -> None:
