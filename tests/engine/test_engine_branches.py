@@ -95,6 +95,26 @@ def test_a_branch_keeps_its_rows_through_sleep_and_takes_the_parents_anew_by_a_r
     assert bench.status().phase == "stopped"  # type: ignore[union-attr]
 
 
+def test_what_cannot_be_given_the_branchs_prefix_does_not_keep_it_from_its_start(bench: Bench) -> None:
+    """A view whose table is gone, and a user of the parent's prefix made in the branch beside the adopted one: each of
+    them failed every start, and the branch could never be used (again).
+    """
+    bench.make()
+    bench.sql("CREATE TABLE test.t (a INT PRIMARY KEY)")
+    bench.sql("CREATE TABLE test.goes (a INT PRIMARY KEY)")
+    for name, table in (("alone", "goes"), ("well", "t")):
+        bench.sql(f"CREATE VIEW test.{name} AS SELECT a FROM test.{table}")
+    bench.sql("DROP TABLE test.goes")
+    bench.sql("CREATE USER 'p1.app'@'%' IDENTIFIED BY 'app'")
+    branch(bench)
+    assert bench.sql("SELECT COUNT(*) FROM test.well", **OF_BRANCH) == ((0,),)
+    bench.sql("CREATE USER 'p1.app'@'%' IDENTIFIED BY 'again'", **OF_BRANCH)
+    bench.engine.set_database("b", bench.config(**BRANCH, running=False))
+    wait_stopped(bench, "b")
+    branch(bench, start_seq=1)
+    assert bench.sql("SELECT CURRENT_USER()", user="p2.app", password="app", to=SPARE) == (("p2.app@%",),)
+
+
 def wait_stopped(bench: Bench, key: str) -> None:
     deadline_s = time.monotonic() + 20
     while (status := bench.status(key)) is None or status.phase != "stopped":

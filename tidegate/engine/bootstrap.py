@@ -103,12 +103,16 @@ def plan_accounts(have: Accounts, config: DatabaseConfig) -> list[str]:
 
 
 def plan_renames(users: Iterable[tuple[str, str]], old: str, new: str) -> list[str]:
-    """``old.app`` becomes ``new.app``, with its password, its rights and its roles; others stay as they are."""
+    """``old.app`` becomes ``new.app``, with its password, its rights and its roles; others stay as they are.
+
+    Of all ``users`` that there are: where the name is taken, the tenant made one of them later, and both stay.
+    """
+    there = set(users)
+    wanted = {(user, host): (new + user.removeprefix(old), host) for user, host in there if user.startswith(f"{old}.")}
     return [
-        f"RENAME USER {quote_text(user)}@{quote_text(host)} TO "
-        f"{quote_text(new + user.removeprefix(old))}@{quote_text(host)}"
-        for user, host in users
-        if user.startswith(f"{old}.")
+        f"RENAME USER {quote_text(user)}@{quote_text(host)} TO {quote_text(name)}@{quote_text(host)}"
+        for (user, host), (name, _) in sorted(wanted.items())
+        if (name, host) not in there
     ]
 
 

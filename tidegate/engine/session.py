@@ -8,6 +8,7 @@ process is ever inside.
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import socket
 import threading
@@ -36,6 +37,8 @@ POLL_S = 0.01
 SQL_TIMEOUT_S = 20
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 class SessionError(Exception):
@@ -156,16 +159,25 @@ def _adopt_users(cursor: Cursor, config: DatabaseConfig) -> None:
     if not old or old == new:
         return
     cursor.execute("SET SESSION sql_mode = ''")  # whatever the tenant made the global one
-    cursor.execute("SELECT user, host FROM mysql.user WHERE user LIKE %s", (f"{old}.%",))
+    cursor.execute("SELECT user, host FROM mysql.user WHERE user LIKE %s OR user LIKE %s", (f"{old}.%", f"{new}.%"))
     for statement in plan_renames(cursor.fetchall(), old, new):
         _execute(cursor, statement)
     cursor.execute("SELECT table_schema, table_name FROM information_schema.views WHERE definer LIKE %s", (f"{old}.%",))
     for schema, name in cursor.fetchall():
-        place = f"{quote_name(schema)}.{quote_name(name)}"
-        cursor.execute(f"SHOW CREATE VIEW {place}")
-        row = cursor.fetchone()
-        cursor.execute(f"USE {quote_name(schema)}")
-        _execute(cursor, build_view(str(row[1]) if row else "", old, new))
+        try:
+            _adopt_view(cursor, schema, name, old, new)
+        except pymysql.err.MySQLError as error:
+            if not cursor.connection.open:
+                raise SessionError(f"the server broke off at a view: {_text(error)}") from error
+            # Its table is gone, say: it is of no use in the parent either, and must not keep the branch from its start.
+            _log.warning("engine: %s: a view keeps its parent's definer: error %s", config.cluster_id, error.args[:1])
+
+
+def _adopt_view(cursor: Cursor, schema: str, name: str, old: str, new: str) -> None:
+    cursor.execute(f"SHOW CREATE VIEW {quote_name(schema)}.{quote_name(name)}")
+    row = cursor.fetchone()
+    cursor.execute(f"USE {quote_name(schema)}")
+    cursor.execute(build_view(str(row[1]) if row else "", old, new))
 
 
 def observe_accounts(cursor: Cursor, config: DatabaseConfig) -> Accounts:

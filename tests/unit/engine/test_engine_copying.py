@@ -102,9 +102,10 @@ def test_killed_while_it_replaces_there_is_no_half_data(
 def test_users_and_definers_get_the_branchs_prefix_and_quotes_stay_quotes() -> None:
     users = [("p1.root", "%"), ("p1.it's", "10.0.0.\\"), ("p10.app", "%"), ("tidegate-maintenance", "%")]
     assert plan_renames(users, "p1", "p2") == [
-        "RENAME USER 'p1.root'@'%' TO 'p2.root'@'%'",
         "RENAME USER 'p1.it''s'@'10.0.0.\\\\' TO 'p2.it''s'@'10.0.0.\\\\'",
+        "RENAME USER 'p1.root'@'%' TO 'p2.root'@'%'",
     ]
+    assert plan_renames([("p1.app", "%"), ("p2.app", "%"), ("p2.app", "::1")], "p1", "p2") == []
     shown = "CREATE ALGORITHM=UNDEFINED DEFINER=`p1.root`@`%` SQL SECURITY DEFINER VIEW `v` (`a`) AS SELECT 'CREATE '"
     assert build_view(shown, "p1", "p2") == (
         "CREATE OR REPLACE ALGORITHM=UNDEFINED DEFINER=`p2.root`@`%` SQL SECURITY DEFINER VIEW `v` (`a`) "
