@@ -35,6 +35,8 @@ QUESTIONS_AT_ONCE = 16
 """each may wait for its database to start"""
 NETWORKS_PER_LOOK = 32
 """each is one run of `nft`"""
+LOOK_FOR_S = 3.0
+"""so long, then what was read is told: the asker waits for 5 s (app/serve.py), and looks must not queue up here"""
 OF_RESOLVERS = ("resolvers", "names")
 SWEPT = "networks/"
 """the part that stands for what a predecessor left behind"""
@@ -175,11 +177,17 @@ class Agent:
     async def look(self, vpc_ids: tuple[str, ...]) -> dict[str, NetworkTraffic]:
         """What the packets of these VPCs did, read now: nothing is kept here, and nobody asks unless somebody looks.
 
-        At most NETWORKS_PER_LOOK; one VPC after the other, in a thread beside the one that applies.
+        At most NETWORKS_PER_LOOK, and as many as can be read in LOOK_FOR_S; one VPC after the other, in a thread beside
+        the one that applies.
         """
         wanted = [self._config.networks[v] for v in vpc_ids[:NETWORKS_PER_LOOK] if v in self._config.networks]
-        loop = asyncio.get_running_loop()
-        return {n.vpc_id: await loop.run_in_executor(self._looks, self._observe, n) for n in wanted}
+        loop, seen = asyncio.get_running_loop(), dict[str, NetworkTraffic]()
+        ends_s = loop.time() + LOOK_FOR_S
+        for network in wanted:
+            seen[network.vpc_id] = await loop.run_in_executor(self._looks, self._observe, network)
+            if loop.time() > ends_s:
+                break
+        return seen
 
     def _observe(self, network: NetworkConfig) -> NetworkTraffic:
         try:

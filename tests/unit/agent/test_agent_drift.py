@@ -167,21 +167,31 @@ def test_resolvers_move_to_a_namespace_that_was_made_anew(monkeypatch: pytest.Mo
     asyncio.run(scene())
 
 
-def test_a_look_reads_what_there_is_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bounded per look; a VPC that is not ours is left out; one that cannot be read says why, and others are read."""
-    monkeypatch.setattr(server, "NETWORKS_PER_LOOK", 3)
+def look_at(*vpc_ids: str) -> dict[str, str]:
+    """What an agent with four VPCs says of these: the problem of each."""
 
     async def scene() -> dict[str, NetworkTraffic]:
-        recorder = Looker()
-        agent = build_agent(recorder)
+        agent = build_agent(Looker())
         wanted = config("vpc-1", "vpc-2", "vpc-3", "vpc-4")
         await agent.apply(HostConfig(), wanted, diff(HostConfig(), wanted))
-        seen = await agent.look(("vpc-2", "vpc-of-another-host", "vpc-3", "vpc-4"))
+        seen = await agent.look(vpc_ids)
         agent.leave()
         return seen
 
-    seen = asyncio.run(scene())
-    assert {name: traffic.problem for name, traffic in seen.items()} == {"vpc-2": "", "vpc-3": "it is gone"}
+    return {vpc_id: traffic.problem for vpc_id, traffic in asyncio.run(scene()).items()}
+
+
+def test_a_look_reads_what_there_is_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounded per look; a VPC that is not ours is left out; one that cannot be read says why, and others are read."""
+    monkeypatch.setattr(server, "NETWORKS_PER_LOOK", 3)
+    seen = look_at("vpc-2", "vpc-of-another-host", "vpc-3", "vpc-4")
+    assert seen == {"vpc-2": "", "vpc-3": "it is gone"}
+
+
+def test_a_look_that_takes_long_tells_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where reading is slow nobody was told anything: the asker had gone, and its next look waited behind this one."""
+    monkeypatch.setattr(server, "LOOK_FOR_S", 0.0)
+    assert look_at("vpc-1", "vpc-2") == {"vpc-1": ""}
 
 
 class Looker(Recorder):
