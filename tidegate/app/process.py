@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import resource
 import signal
@@ -26,6 +27,16 @@ def raise_file_limit() -> None:
     """A gateway holds two descriptors per session, the resolvers four per VPC: the default of 1,024 is soon used up."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def keep_loaded() -> None:
+    """What was loaded for good is no longer looked through for garbage: call it once, when all is built.
+
+    A full collection over modules, templates and queries took 80 ms, in which nobody is answered: with it gone, the
+    slowest page's p95 fell from 110 to 36 ms (``scripts/bench console``, 2026-11-25).
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def until_told() -> None:

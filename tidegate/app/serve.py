@@ -28,7 +28,7 @@ from tidegate.api.operator.token import ensure_token
 from tidegate.api.tidbcloud.adapter import TidbCloudAdapter
 from tidegate.app.gateway import public_socket
 from tidegate.app.metrics import FileCollector, ResourceCollector
-from tidegate.app.process import run, until_told
+from tidegate.app.process import keep_loaded, run, until_told
 from tidegate.app.public import PublicListeners, shown_host
 from tidegate.app.traffic import TrafficBoard
 from tidegate.console.app import build_console
@@ -104,6 +104,7 @@ async def _serve(settings: Settings) -> None:
         on_idle=lambda cluster_id: clusters.sleep_cluster(context, cluster_id),
     )
     listener = _listener(settings, context, ca, agent, controller, public, live)
+    keep_loaded()
     host, port = await listener.start()
 
     def renew() -> None:
