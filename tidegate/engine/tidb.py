@@ -339,15 +339,16 @@ class TidbEngine:
         source = cluster_folder(self._root, wish.copy_of)
         with self._lock:
             parent = self._clusters.get(wish.copy_of)
-        if parent is None:
+        if parent is None or not source.ready:
             raise EngineFailure(_without_data(wish.copy_of))
-        # Its own worker keeps off meanwhile: nobody starts or stops a server whose data is being copied.
+        # Outside the gate, for this takes as long as there is data: meanwhile the parent is woken, stopped, deleted.
+        seen = begin_copy(source, folder)
+        # Its own worker keeps off now: nobody starts or stops a server whose data is being copied.
         with parent.gate:
-            parent_wish = parent.wish  # once: a delete may come while its data is being copied
+            parent_wish = parent.wish  # once: a delete may still be wished for
             if parent_wish is None or not source.ready:
                 raise EngineFailure(_without_data(wish.copy_of))
             parent.server = self._observe(parent, source)
-            seen = begin_copy(source, folder)
             try:
                 with self._standing_still(source, parent_wish, parent.server):
                     finish_copy(source, folder, seen)
