@@ -10,6 +10,8 @@ import pytest
 from console_browser import PASSWORD, Browser, World
 
 from tidegate.console.guard import TRIES_ALLOWED, Throttle
+from tidegate.domain import users as rules
+from tidegate.domain.refusals import Conflict, QuotaReached
 from tidegate.domain.users import IDLE_LIMIT, LINK_LIFE, SESSION_LIMIT
 from tidegate.operations import users
 
@@ -77,6 +79,31 @@ def test_sessions_end(world: World) -> None:
         world.clock.pass_time(timedelta(hours=1))
         shown = console.get("/console/clusters")
     assert shown.path == "/console/login"
+
+
+def test_a_users_oldest_session_makes_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script that logs in and never out must not fill the store, nor end anybody else's session."""
+    monkeypatch.setattr(rules, "SESSIONS_PER_USER", 3)
+    users.create_user(world.context, "alice", {})
+    alice = world.enter("alice")
+    browsers = [world.enter("admin") for _ in range(5)]
+    alive = [browser.get("/console/clusters").path == "/console/clusters" for browser in browsers]
+    assert alive == [False, False, True, True, True]
+    assert alice.get("/console/clusters").path == "/console/clusters"
+
+
+def test_users_are_so_many_and_no_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may have two accounts made with it; a refused one leaves none behind."""
+    monkeypatch.setattr(users, "USERS_AT_MOST", 2)
+    users.create_user(world.context, "alice", {})
+    with world.store.read() as tx:
+        before = tx.accounts.count()
+    with pytest.raises(QuotaReached):
+        users.create_user(world.context, "bob", {})
+    with pytest.raises(Conflict):
+        users.create_user(world.context, "Alice", {})
+    with world.store.read() as tx:
+        assert tx.accounts.count() == before
 
 
 def test_guessing_is_slowed(world: World) -> None:
