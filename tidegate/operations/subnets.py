@@ -11,9 +11,10 @@ from tidegate.domain.names import make_id, require_description, require_resource
 from tidegate.domain.refusals import InUse, NotFound, QuotaReached
 from tidegate.domain.status import Status
 from tidegate.domain.subnets import Subnet, require_subnet_cidr, usable_count
-from tidegate.operations.context import Caller, Context, change, first_result, remember_result
+from tidegate.domain.vpcs import Vpc
+from tidegate.operations.context import Caller, Context, Work, change, first_result, remember_result
 from tidegate.operations.tags import forget_tags, put_first_tags
-from tidegate.operations.vpcs import require_vpc
+from tidegate.operations.vpcs import NewVpc, add_vpc, require_new_vpc, require_vpc
 from tidegate.store.store import Transaction
 
 SUBNETS_PER_VPC = 150
@@ -29,6 +30,17 @@ class SubnetView:
     @property
     def available(self) -> bool:
         return self.status is not None
+
+
+@dataclass(frozen=True, slots=True)
+class NewSubnet:
+    """What a create asks for, unchecked."""
+
+    zone_id: str
+    cidr: str
+    name: str = ""
+    description: str = ""
+    tags: Iterable[tuple[str, str]] = ()
 
 
 def create_subnet(
@@ -48,29 +60,43 @@ def create_subnet(
         if known := first_result(work, caller):
             return require_subnet(work.tx, caller, known)
         vpc = require_vpc(work.tx, caller, vpc_id)
-        region = require_region(vpc.region_id)
-        region.require_zone(zone_id)
-        others = work.tx.subnets.find(vpc_id=vpc_id)
-        if len(others) >= SUBNETS_PER_VPC:
-            raise QuotaReached("subnets per vpc", SUBNETS_PER_VPC)
-        network = require_subnet_cidr(cidr, vpc, others)
-        subnet = Subnet(
-            subnet_id=make_id(context.draw, "vsw", region.id_infix),
-            vpc_id=vpc_id,
-            account_id=caller.account_id,
-            region_id=vpc.region_id,
-            zone_id=zone_id,
-            cidr=str(network),
-            name=name,
-            description=description,
-            created_at=work.now,
-            resource_group_id=vpc.resource_group_id,
-        )
-        work.tx.subnets.add(subnet)
-        put_first_tags(work, caller, "subnet", subnet.subnet_id, tags)
+        subnet = _add(context, work, caller, vpc, NewSubnet(zone_id, cidr, name, description, tags))
         remember_result(work, caller, subnet.subnet_id)
-        work.wake("subnet", subnet.subnet_id)
         return subnet
+
+
+def create_vpc_with_subnet(context: Context, caller: Caller, vpc: NewVpc, subnet: NewSubnet) -> Vpc:
+    """Both or neither.  Raises as ``create_vpc`` does, then as ``create_subnet``."""
+    require_new_vpc(vpc)
+    _check_words(subnet.name, subnet.description)
+    with change(context, caller) as work:
+        made = add_vpc(context, work, caller, vpc)
+        _add(context, work, caller, made, subnet)
+        return made
+
+
+def _add(context: Context, work: Work, caller: Caller, vpc: Vpc, new: NewSubnet) -> Subnet:
+    region = require_region(vpc.region_id)
+    region.require_zone(new.zone_id)
+    others = work.tx.subnets.find(vpc_id=vpc.vpc_id)
+    if len(others) >= SUBNETS_PER_VPC:
+        raise QuotaReached("subnets per vpc", SUBNETS_PER_VPC)
+    subnet = Subnet(
+        subnet_id=make_id(context.draw, "vsw", region.id_infix),
+        vpc_id=vpc.vpc_id,
+        account_id=caller.account_id,
+        region_id=vpc.region_id,
+        zone_id=new.zone_id,
+        cidr=str(require_subnet_cidr(new.cidr, vpc, others)),
+        name=new.name,
+        description=new.description,
+        created_at=work.now,
+        resource_group_id=vpc.resource_group_id,
+    )
+    work.tx.subnets.add(subnet)
+    put_first_tags(work, caller, "subnet", subnet.subnet_id, new.tags)
+    work.wake("subnet", subnet.subnet_id)
+    return subnet
 
 
 def find_subnets(

@@ -11,7 +11,7 @@ from tidegate.domain.refusals import InUse, NotFound, QuotaReached
 from tidegate.domain.resource_groups import require_resource_group
 from tidegate.domain.status import Status, decide_settled
 from tidegate.domain.vpcs import DEFAULT_CIDR, Vpc, require_vpc_cidr
-from tidegate.operations.context import Caller, Context, change, first_result, remember_result
+from tidegate.operations.context import Caller, Context, Work, change, first_result, remember_result
 from tidegate.operations.tags import forget_tags, put_first_tags
 from tidegate.store.store import Transaction
 
@@ -30,6 +30,18 @@ class VpcView:
         return self.status is not None and (self.vpc.generation > 1 or decide_settled(self.status, 1))
 
 
+@dataclass(frozen=True, slots=True)
+class NewVpc:
+    """What a create asks for, unchecked.  ``cidr`` empty: the default."""
+
+    region_id: str
+    cidr: str = ""
+    name: str = ""
+    description: str = ""
+    resource_group_id: str = ""
+    tags: Iterable[tuple[str, str]] = ()
+
+
 def create_vpc(
     context: Context,
     caller: Caller,
@@ -42,33 +54,46 @@ def create_vpc(
     tags: Iterable[tuple[str, str]] = (),
 ) -> Vpc:
     """Raises Malformed for a range that cannot be, NotFound(resource_group), TagMalformed, QuotaReached."""
-    region = require_region(region_id)
-    network = require_vpc_cidr(cidr or DEFAULT_CIDR)
-    _check_words(name, description)
-    if resource_group_id:
-        require_resource_group(resource_group_id)
+    new = NewVpc(region_id, cidr, name, description, resource_group_id, tags)
+    require_new_vpc(new)
     with change(context, caller) as work:
         if known := first_result(work, caller):
             return require_vpc(work.tx, caller, known)
-        if work.tx.vpcs.count(account_id=caller.account_id, region_id=region_id) >= VPCS_PER_REGION:
-            raise QuotaReached("vpcs per region", VPCS_PER_REGION)
-        vpc = Vpc(
-            vpc_id=make_id(context.draw, "vpc", region.id_infix),
-            account_id=caller.account_id,
-            region_id=region_id,
-            cidr=str(network),
-            name=name,
-            description=description,
-            router_id=make_id(context.draw, "vrt", region.id_infix),
-            route_table_id=make_id(context.draw, "vtb", region.id_infix),
-            created_at=work.now,
-            resource_group_id=resource_group_id,
-        )
-        work.tx.vpcs.add(vpc)
-        put_first_tags(work, caller, "vpc", vpc.vpc_id, tags)
+        vpc = add_vpc(context, work, caller, new)
         remember_result(work, caller, vpc.vpc_id)
-        work.wake("vpc", vpc.vpc_id)
         return vpc
+
+
+def require_new_vpc(new: NewVpc) -> None:
+    """What can be refused without a look at what there is.  Raises as ``create_vpc``."""
+    require_region(new.region_id)
+    require_vpc_cidr(new.cidr or DEFAULT_CIDR)
+    _check_words(new.name, new.description)
+    if new.resource_group_id:
+        require_resource_group(new.resource_group_id)
+
+
+def add_vpc(context: Context, work: Work, caller: Caller, new: NewVpc) -> Vpc:
+    """As ``create_vpc``, as a part of a larger change; ``new`` has passed ``require_new_vpc``."""
+    if work.tx.vpcs.count(account_id=caller.account_id, region_id=new.region_id) >= VPCS_PER_REGION:
+        raise QuotaReached("vpcs per region", VPCS_PER_REGION)
+    infix = require_region(new.region_id).id_infix
+    vpc = Vpc(
+        vpc_id=make_id(context.draw, "vpc", infix),
+        account_id=caller.account_id,
+        region_id=new.region_id,
+        cidr=str(require_vpc_cidr(new.cidr or DEFAULT_CIDR)),
+        name=new.name,
+        description=new.description,
+        router_id=make_id(context.draw, "vrt", infix),
+        route_table_id=make_id(context.draw, "vtb", infix),
+        created_at=work.now,
+        resource_group_id=new.resource_group_id,
+    )
+    work.tx.vpcs.add(vpc)
+    put_first_tags(work, caller, "vpc", vpc.vpc_id, new.tags)
+    work.wake("vpc", vpc.vpc_id)
+    return vpc
 
 
 def find_vpcs(context: Context, caller: Caller, region_id: str, vpc_ids: Sequence[str] | None = None) -> list[VpcView]:

@@ -22,6 +22,8 @@ def test_a_vpc_comes_with_its_vswitch(console: Browser, site: Site) -> None:
     new = "/console/vpc/vpcs/new"
     refused = console.post(new, {**VPC, "zone": "ap-southeast-1b", "vswitch_cidr": "10.9.0.0/24"})
     assert refused.status == 422 and "does not lie within" in refused.text and 'value="data"' in refused.html
+    with site.world.store.read() as tx:
+        assert tx.vpcs.count() == 1  # one that was made and deleted again would still be being deleted
     shown = console.post(new, {**VPC, "zone": "ap-southeast-1b"})
     assert "10.1.0.0/24" in shown.text and "ap-southeast-1b" in shown.text
     names = [view.vpc.name for view in vpcs.find_vpcs(site.world.context, site.caller, REGION)]

@@ -16,8 +16,8 @@ from tidegate.domain import refusals as r
 from tidegate.domain.catalogue import Region, require_region
 from tidegate.domain.refusals import Refusal
 from tidegate.operations import endpoints, interfaces, security_groups, subnets, vpcs
-from tidegate.operations.subnets import SubnetView
-from tidegate.operations.vpcs import VpcView
+from tidegate.operations.subnets import NewSubnet, SubnetView
+from tidegate.operations.vpcs import NewVpc, VpcView
 
 LIST = "/vpc/vpcs"
 DEFAULTS = {"cidr": "10.0.0.0/16", "vswitch_cidr": "10.0.0.0/24"}
@@ -108,29 +108,12 @@ def create_vpc(visit: Visit) -> Response:
     region = find_region(form.get("region")) or HERE[0]
     names = ("name", "description", "cidr", "vswitch_name", "vswitch_cidr", "zone")
     typed = {name: form.get(name) for name in names}
+    vpc = NewVpc(region.region_id, typed["cidr"], typed["name"], typed["description"])
+    subnet = NewSubnet(typed["zone"], typed["vswitch_cidr"], typed["vswitch_name"])
     try:
-        made = vpcs.create_vpc(
-            visit.context,
-            visit.alicloud,
-            region_id=region.region_id,
-            cidr=typed["cidr"],
-            name=typed["name"],
-            description=typed["description"],
-        )
+        made = subnets.create_vpc_with_subnet(visit.context, visit.alicloud, vpc, subnet)
     except Refusal as refusal:
-        return _show_new(visit, region, typed, refusal, _FIELDS)
-    try:
-        subnets.create_subnet(
-            visit.context,
-            visit.alicloud,
-            vpc_id=made.vpc_id,
-            zone_id=typed["zone"],
-            cidr=typed["vswitch_cidr"],
-            name=typed["vswitch_name"],
-        )
-    except Refusal as refusal:
-        vpcs.delete_vpc(visit.context, visit.alicloud, made.vpc_id)
-        return _show_new(visit, region, typed, refusal, _SUBNET_FIELDS)
+        return _show_new(visit, region, typed, refusal)
     return visit.redirect(f"{LIST}/{made.vpc_id}", _("The VPC is being created."))
 
 
@@ -139,12 +122,17 @@ def _show_new(
     region: Region,
     typed: dict[str, str],
     refusal: Refusal | None = None,
-    fields: dict[Any, str] | None = None,
 ) -> Response:
     typed = dict.fromkeys(("name", "description", "vswitch_name"), "") | typed
-    problem = describe_refusal(refusal, fields) if refusal else None
+    problem = describe_refusal(refusal, _new_fields(refusal, typed)) if refusal else None
     status = 422 if refusal else 200
     return show(visit, "vpc/vpc_new.html", region.region_id, status=status, typed=typed, problem=problem)
+
+
+def _new_fields(refusal: Refusal, typed: dict[str, str]) -> dict[Any, str]:
+    """Both have a range: where the same text was typed for both, it is the VPC's that was refused first."""
+    of_vpc = isinstance(refusal, r.Malformed) and refusal.value == typed["cidr"]
+    return {**_SUBNET_FIELDS, **_FIELDS} if of_vpc else {**_FIELDS, **_SUBNET_FIELDS}
 
 
 # words, deleting
