@@ -33,10 +33,7 @@ app = typer.Typer(
 )
 Cluster = Annotated[str, typer.Argument(metavar="CLUSTER", help="the cluster's name or id")]
 CREATE_TIMEOUT_S = 180.0
-HOST_HINT = (
-    "<HOST> is the Domain Name of Endpoint Service. It is filled in once there is an endpoint; of several, choose one: "
-    "--endpoint ENDPOINT."
-)
+SHOWN_CHOICES = 8  # of the endpoints that a host could be; a line that can be read
 
 
 @app.command(epilog="Example: tidegate cluster create orders --region alicloud-ap-southeast-1")
@@ -114,7 +111,10 @@ def connect(
     """What the Connect dialog shows: what to paste where, and the connection strings, of a private endpoint."""
     access = open_access()
     found = clusters.find_cluster(access.tidbcloud, cluster)
-    facts, target = describe_public(access, found) if public else describe_private(access, found, endpoint)
+    if public:
+        (facts, target), hint = describe_public(access, found), None
+    else:
+        facts, target, hint = describe_private(access, found, endpoint)
     strings = build_strings(target)
     if connect_with is not None and connect_with not in strings:
         raise CliError(f"There is no entry {connect_with!r}. There are: {', '.join(strings)}.")
@@ -124,10 +124,10 @@ def connect(
         print_json(facts | {"connect_with": strings})
     elif connect_with is not None:
         out.print(strings[connect_with], markup=False)
-        if target.host == HOST:
-            err.print(HOST_HINT, markup=False)
+        if hint is not None:
+            err.print(hint, markup=False)
     else:
-        print_dialog(facts, strings)
+        print_dialog(facts, strings, hint)
 
 
 @app.command(epilog="Example: tidegate cluster delete orders --yes")
@@ -166,12 +166,15 @@ def describe(cluster: Json) -> dict[str, Any]:
     return facts | {"service_name": service, "availability_zone_ids": zones, "region_id": region}
 
 
-def describe_private(access: Access, cluster: Json, endpoint: str | None) -> tuple[dict[str, Any], Target]:
-    """Raises CliError on a cloud that has no private endpoints."""
+def describe_private(access: Access, cluster: Json, endpoint: str | None) -> tuple[dict[str, Any], Target, str | None]:
+    """The facts, what the strings are built of, and what to do where the host is none yet.
+
+    Raises CliError on a cloud that has no private endpoints.
+    """
     service, zones, region = clusters.private_service(cluster)
-    host = choose_host(access, service, endpoint)
+    host, hint = choose_host(list_choices(access, service, endpoint), cluster["displayName"])
     facts = {"service_name": service, "availability_zone_ids": zones, "region_id": region, "host": host}
-    return facts, Target(f"{cluster['userPrefix']}.root", host, cluster["endpoints"]["private"]["port"])
+    return facts, Target(f"{cluster['userPrefix']}.root", host, cluster["endpoints"]["private"]["port"]), hint
 
 
 def describe_public(access: Access, cluster: Json) -> tuple[dict[str, Any], Target]:
@@ -186,21 +189,33 @@ def describe_public(access: Access, cluster: Json) -> tuple[dict[str, Any], Targ
     return facts, Target(f"{cluster['userPrefix']}.root", public["host"], public["port"], ca_path=facts["ca"])
 
 
-def choose_host(access: Access, service: str, endpoint: str | None) -> str:
-    """The endpoint's *Domain Name of Endpoint Service*; a placeholder while it is not clear which endpoint is meant."""
+def list_choices(access: Access, service: str, endpoint: str | None) -> list[Json]:
+    """The endpoint that was asked for, or all that reach the service, which the clusters of a region share."""
     region = endpoints.region_of_service(service)
     if region is None:
-        return HOST
+        return []
     if endpoint is not None:
-        return str(endpoints.find_endpoint(access.alibaba, [region], endpoint)["EndpointDomain"])
-    found = endpoints.list_endpoints(access.alibaba, [region], ServiceName=service)
-    return str(found[0]["EndpointDomain"]) if len(found) == 1 else HOST
+        return [endpoints.find_endpoint(access.alibaba, [region], endpoint)]
+    return endpoints.list_endpoints(access.alibaba, [region], ServiceName=service)
 
 
-def print_dialog(facts: dict[str, Any], strings: dict[str, str]) -> None:
+def choose_host(choices: list[Json], cluster: str) -> tuple[str, str | None]:
+    """The one endpoint's *Domain Name of Endpoint Service*; for none or several, a placeholder and what to do."""
+    if len(choices) == 1:
+        return str(choices[0]["EndpointDomain"]), None
+    meaning = f"{HOST} is the Domain Name of Endpoint Service."
+    shown = choices[:SHOWN_CHOICES]
+    if not choices:
+        return HOST, f"{meaning} There is no endpoint yet: tidegate endpoint create NAME --vpc VPC --cluster {cluster}"
+    named = ", ".join(" ".join(filter(None, (each["EndpointId"], each.get("EndpointName")))) for each in shown)
+    more = f", and {len(choices) - len(shown)} more" if len(choices) > len(shown) else ""
+    return HOST, f"{meaning} {len(choices)} endpoints reach it; choose yours by --endpoint: {named}{more}."
+
+
+def print_dialog(facts: dict[str, Any], strings: dict[str, str], hint: str | None) -> None:
     print_facts(facts, Format.TABLE)
-    if facts["host"] == HOST:
-        out.print(f"\n{HOST_HINT}", markup=False)
+    if hint is not None:
+        out.print(f"\n{hint}", markup=False)
     for label, text in strings.items():
         out.print(f"\n{label}", style="bold")
         out.print(text, markup=False)

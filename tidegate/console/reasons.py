@@ -45,7 +45,7 @@ SHAPES: tuple[str, ...] = (
     N_("The service's owner has not accepted the connection; no packet passes."),
     N_("The network of {vpc} could not be made: {why}"),
     N_("The VPC's network could not be made: {why}"),
-    N_("The VPC's network stands with {count} interfaces."),
+    N_("The VPC's network stands; interfaces in it: {count}."),
     N_("{cents}, and {spent} cents were spent this month"),
     N_("an Essential cluster has no branches; since 2026-07-14 Starter ones alone do"),
     N_("its quota of this month is used up, and then it can have no new branch"),

@@ -19,7 +19,7 @@ def reconcile_vpc(tx: Transaction, network: Network, error: str | None) -> Outco
     if error:
         outcome = Outcome("failed", f"The VPC's network could not be made: {error}", retry_s=5.0)
     else:
-        outcome = Outcome("ready", f"The VPC's network stands with {len(network.interfaces)} interfaces.")
+        outcome = Outcome("ready", f"The VPC's network stands; interfaces in it: {len(network.interfaces)}.")
     for kind, key, row in _rows(network):
         if row.deleting:
             if not error:
