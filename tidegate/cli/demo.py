@@ -127,6 +127,7 @@ def further(settings: Settings, language: str, kept: bool) -> str:
         *home,
         "tidegate status",
         "tidegate cluster list",
+        "tidegate console",
         "tidegate endpoint list",
         *(("tidegate vpc exec app -- ip address",) if kept else ()),
         'eval "$(tidegate env)"',
