@@ -46,13 +46,14 @@ CLIENTS = {"node": "nodejs", "npm": "npm"}
 """program -> the package that has it, on Debian 12 and Ubuntu 24.04 alike"""
 EXTRAS = {
     "chromium": "chromium",
+    "dig": "bind9-dnsutils",
     "/usr/share/fonts/opentype/noto": "fonts-noto-cjk",
     "mariadb_config": "libmariadb-dev",
     "cc": "gcc",
     "pkg-config": "pkg-config",
     sysconfig.get_path("include") + "/Python.h": "python3-dev",
 }
-"""a program or a path -> its package: for a browser's tests, and to build mysqlclient.  Without them those tests are
+"""a program or a path -> its package: for a browser's tests, for one of names, and to build mysqlclient.  Without them those tests are
 skipped, and say so: Ubuntu has no such Chromium, and an ordinary user need not be asked for it before every test"""
 
 
