@@ -23,7 +23,7 @@ def load_vpcs(visit: Visit, region_id: str, chosen: str) -> list[VpcView]:
 
 
 def vpc_option(view: VpcView) -> tuple[str, str]:
-    return view.vpc.vpc_id, f"{view.vpc.name or view.vpc.vpc_id} · {view.vpc.cidr}"
+    return view.vpc.vpc_id, " · ".join(filter(None, (view.vpc.name, view.vpc.vpc_id, view.vpc.cidr)))
 
 
 def subnet_option(view: SubnetView) -> tuple[str, str]:
