@@ -134,6 +134,18 @@ def describe(settings: Settings) -> Installation | None:
     return Installation(address, settings.keys / "ca.pem", pids)
 
 
+def explain_absence(settings: Settings) -> str:
+    """One sentence for whom nobody answers: nothing runs, or ``serve`` alone does not and the data path goes on."""
+    left = [record.stem for record in _records(settings, ("agent", *CHILDREN)) if read_record(record) is not None]
+    if not left:
+        return f"Tidegate is not running (home: {settings.home}). Start it: tidegate up."
+    return (
+        f"serve, which answers here, does not run (our side; its log: {_log(settings, 'serve')}). Still running: "
+        f"{', '.join(left)}, so connections go on, but nothing can be asked or changed. "
+        "Start it again: tidegate up --detach; or stop all: tidegate down."
+    )
+
+
 def explain_stopped(settings: Settings) -> dict[str, str]:
     """Our processes that stand still, by name, each with one sentence of what that means and the remedy."""
     return {name: _explain(settings, name, pid) for name, pid in find_stopped(settings).items()}

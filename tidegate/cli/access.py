@@ -41,7 +41,7 @@ def open_access(settings: Settings | None = None) -> Access:
         return build_access(os.environ)
     settings = settings or load_settings()
     if installation.describe(settings) is None:
-        raise CliError(f"Tidegate is not running (home: {settings.home}). Start it: tidegate up.")
+        raise CliError(installation.explain_absence(settings))
     return build_access(installation.load_environment(settings))
 
 
@@ -90,7 +90,7 @@ def open_operator(settings: Settings | None = None) -> OperatorClient:
     settings = settings or load_settings()
     running = installation.describe(settings)
     if running is None:
-        raise CliError(f"Tidegate is not running (home: {settings.home}). Start it: tidegate up.")
+        raise CliError(installation.explain_absence(settings))
     try:
         token = (settings.keys / "operator-token").read_text().strip()
     except OSError as error:

@@ -27,7 +27,7 @@ def env(output: Output = Format.TABLE) -> None:
     """
     settings = load_settings()
     if installation.describe(settings) is None:
-        raise CliError(f"Tidegate is not running (home: {settings.home}). Start it: tidegate up.")
+        raise CliError(installation.explain_absence(settings))
     variables = add_overrides(installation.load_environment(settings))
     if output is Format.JSON:
         print_json(variables)

@@ -33,7 +33,7 @@ def status(
     settings = load_settings()
     running = installation.describe(settings)
     if running is None:
-        raise CliError(f"Tidegate is not running (home: {settings.home}). Start it: tidegate up.")
+        raise CliError(installation.explain_absence(settings))
     report = look(settings)
     report["address"], report["processes"] = running.http, running.pids
     if output is Format.JSON:
