@@ -53,8 +53,9 @@ EXTRAS = {
     "pkg-config": "pkg-config",
     sysconfig.get_path("include") + "/Python.h": "python3-dev",
 }
-"""a program or a path -> its package: for a browser's tests, for one of names, and to build mysqlclient.  Without them those tests are
-skipped, and say so: Ubuntu has no such Chromium, and an ordinary user need not be asked for it before every test"""
+"""a program or a path -> its package: for a browser's tests, for one of names, and to build mysqlclient.  Without them
+those tests are skipped, and say so: Ubuntu has no such Chromium, and an ordinary user need not be asked for it before
+every test"""
 
 
 class SetupError(Exception):
