@@ -26,6 +26,7 @@ from tidegate.engine.process import Server, is_alive
 
 HOLD_S = 30
 """the kernel lets clients go on after this, whatever became of us"""
+NFT_LIMIT_S = 5.0
 QUIET_LIMIT_S = 8.0
 STILL_S = 0.1
 """so long nothing must have been written: a commit that was acknowledged is carried out within a few ms"""
@@ -65,9 +66,13 @@ def _nft(namespace: Path, text: str) -> None:
     command = ["nsenter", f"--net={namespace}", "--", "nft", "-f", "-"]
     environment = {"PATH": os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"}
     try:
-        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, env=environment)
+        done = subprocess.run(
+            command, input=text, capture_output=True, text=True, check=False, env=environment, timeout=NFT_LIMIT_S
+        )
     except OSError as error:
         raise PauseError(f"nft cannot be run: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise PauseError(f"nft did not answer within {NFT_LIMIT_S:g} s") from error
     if done.returncode:
         raise PauseError(f"the kernel would not hold its clients: {done.stderr.strip()[:200]}")
 
