@@ -143,6 +143,8 @@ _CHOICES = {
 }
 
 
+_HOST_PORTS = frozenset({"listen", "public_listen"})
+_HIGHEST_PORT = 65535
 _ABOVE_ZERO = frozenset({"rcu_per_cpu", "meter_s", "resync_s"})
 
 
@@ -159,4 +161,16 @@ def _convert(name: str, kind: str, value: Any) -> Any:
         raise SettingsError(f"TIDEGATE_{name.upper()}={value!r} is not a {kind}.") from error
     if name in _CHOICES and value not in _CHOICES[name]:
         raise SettingsError(f"TIDEGATE_{name.upper()}={value!r}: use one of {', '.join(_CHOICES[name])}.")
-    return str(value)
+    return _require_host_port(name, str(value)) if name in _HOST_PORTS else str(value)
+
+
+def _require_host_port(name: str, text: str) -> str:
+    """A port alone is refused: it would open the APIs on every interface of the host."""
+    host, _, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > _HIGHEST_PORT:
+        example = f"127.0.0.1:{port if port.isdigit() and int(port) <= _HIGHEST_PORT else 8090}"
+        raise SettingsError(
+            f"TIDEGATE_{name.upper()}={text!r} is no host:port. Use {example}, or 0.0.0.0 as the host if every "
+            "interface of this host is meant."
+        )
+    return text

@@ -7,14 +7,16 @@ parameters in V1, the ``x-acs-*`` headers in ACS3), so the one is never read whe
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
 import structlog
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -90,15 +92,26 @@ class _Heard:
 class AlibabaAdapter:
     """Conforms to :class:`~tidegate.api.chain.Adapter`.
 
-    ``find_key`` gives the realm's key with that id, or None; it and the operations run in worker threads.
+    ``find_key`` gives the realm's key with that id, or None; it and the operations run in worker threads, one for
+    calls that read and one for the others.  More would do no more: the interpreter lets one run at a time and the
+    store has one writer, while each query passes the interpreter's lock to and fro between those who wait for it.  Of
+    eight calls at a time one took 1.8 ms of processor time with a thread each, 0.96 with one (scripts/bench api,
+    2026-11-25).  No call here waits for anything but the store.
     """
 
     def __init__(self, context: Context, *, find_key: FindKey, clock: Callable[[], datetime]) -> None:
         self._context, self._find_key, self._clock = context, find_key, clock
         self._nonces, self._nonces_lock = signatures.NonceMemory(), Lock()
 
+    @cached_property
+    def _lanes(self) -> dict[bool, CapacityLimiter]:
+        """By whether a call only reads.  Made at first use: it belongs to the event loop."""
+        return {True: CapacityLimiter(1), False: CapacityLimiter(1)}
+
     async def handle(self, request: Request, body: bytes) -> Response:
-        return await to_thread.run_sync(self._serve, _hear(request, body), note_of(request))
+        heard = _hear(request, body)
+        lane = self._lanes[_seems_to_read(heard)]
+        return await to_thread.run_sync(self._serve, heard, note_of(request), limiter=lane)
 
     def refuse(self, request: Request, problem: Problem) -> Response:
         error = gateway_error(_PROBLEMS[problem])
@@ -163,6 +176,14 @@ class AlibabaAdapter:
             key_id=key.key_id,
         )
         return Call(self._context, caller, parameters, host, PageTokens(key.secret, scope))
+
+
+_READS = re.compile(rb"(?:^|&)Action=(?:Describe|List|Get)")
+
+
+def _seems_to_read(heard: _Heard) -> bool:
+    """Before anything is checked, so it decides about waiting only: who names a reading call and writes, writes."""
+    return heard.acs_action.startswith(("Describe", "List", "Get")) or bool(_READS.search(heard.query))
 
 
 def _carry_out(action: Action, call: Call) -> dict[str, Any]:
