@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from xml.etree import ElementTree
@@ -277,3 +279,25 @@ def test_each_request_is_counted_by_known_names_only(cloud: Cloud) -> None:
 
 def test_encode_is_what_the_wire_needs() -> None:
     assert encode({"a b": "ü*~"}) == "a%20b=%C3%BC%2A~"
+
+
+@pytest.mark.parametrize("sign", ["acs3", "v1"])
+def test_a_call_that_waits_to_write_holds_up_none_that_reads(cloud: Cloud, store: Store, sign: str) -> None:
+    """The store has one writer at a time; each of the adapter's two threads has its own queue."""
+    create = cloud.acs3(VPC, "CreateVpc", {"RegionId": REGION})
+    describe = getattr(cloud, sign)(VPC, "DescribeVpcs", {"RegionId": REGION})
+    foreign_write = ExitStack()
+
+    async def write_then_read() -> tuple[int, int]:
+        transport = httpx.ASGITransport(app=cloud.app)
+        async with httpx.AsyncClient(transport=transport, timeout=30) as client:
+            writing = asyncio.create_task(client.send(create))
+            await asyncio.sleep(0)  # the writer is under way first
+            read = await client.send(describe)
+            assert not writing.done()
+            foreign_write.close()
+            return read.json()["TotalCount"], (await writing).status_code
+
+    with foreign_write:
+        foreign_write.enter_context(store.write())
+        assert asyncio.run(write_then_read()) == (0, 200)
