@@ -13,6 +13,7 @@ from tidegate.console.errors import describe_refusal
 from tidegate.console.paging import take_slice
 from tidegate.console.visit import ROOT, Page, Visit
 from tidegate.console.vpc.choices import load_vpcs, vpc_option
+from tidegate.console.vpc.naming import show_naming
 from tidegate.console.vpc.regions import HERE, find_region, in_region, show
 from tidegate.console.words import _
 from tidegate.domain.catalogue import Region, require_region
@@ -138,14 +139,8 @@ def change_words(visit: Visit) -> Response:
 
 def _words_form(visit: Visit, name: str, description: str, refusal: Refusal | None = None) -> Response:
     get_group(visit)
-    return visit.render(
-        "vpc/words.html",
-        status=422 if refusal else 200,
-        title=_("Edit the security group"),
-        name=name,
-        description=description,
-        back=ROOT + group_path(visit),
-        problem=describe_refusal(refusal, _FIELDS) if refusal else None,
+    return show_naming(
+        visit, _("Edit the security group"), (name, description), ROOT + group_path(visit), _FIELDS, refusal
     )
 
 

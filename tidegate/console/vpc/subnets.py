@@ -11,6 +11,7 @@ from tidegate.console.errors import describe_refusal
 from tidegate.console.paging import load_slice
 from tidegate.console.visit import ROOT, Page, Visit
 from tidegate.console.vpc.choices import load_vpcs, vpc_option
+from tidegate.console.vpc.naming import show_naming
 from tidegate.console.vpc.regions import HERE, find_region, in_region, show
 from tidegate.console.words import _
 from tidegate.domain import refusals as r
@@ -104,15 +105,8 @@ def change_words(visit: Visit) -> Response:
 
 
 def _words_form(visit: Visit, name: str, description: str, refusal: Refusal | None = None) -> Response:
-    return visit.render(
-        "vpc/words.html",
-        status=422 if refusal else 200,
-        title=_("Edit the vSwitch"),
-        name=name,
-        description=description,
-        back=_back(visit, _subnet(visit).vpc_id),
-        problem=describe_refusal(refusal, _FIELDS) if refusal else None,
-    )
+    back = _back(visit, _subnet(visit).vpc_id)
+    return show_naming(visit, _("Edit the vSwitch"), (name, description), back, _FIELDS, refusal)
 
 
 def ask_delete(visit: Visit, refusal: Refusal | None = None) -> Response:

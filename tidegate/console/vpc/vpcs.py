@@ -10,6 +10,7 @@ from starlette.responses import Response
 from tidegate.console.errors import describe_refusal
 from tidegate.console.paging import PAGE_SIZE, load_slice, take_cursor, take_slice
 from tidegate.console.visit import ROOT, Page, Visit
+from tidegate.console.vpc.naming import show_naming
 from tidegate.console.vpc.regions import HERE, find_region, in_region, show
 from tidegate.console.words import _
 from tidegate.domain import refusals as r
@@ -155,15 +156,7 @@ def change_words(visit: Visit) -> Response:
 
 def _words_form(visit: Visit, name: str, description: str, refusal: Refusal | None = None) -> Response:
     _vpc(visit)
-    return visit.render(
-        "vpc/words.html",
-        status=422 if refusal else 200,
-        title=_("Edit the VPC"),
-        name=name,
-        description=description,
-        back=ROOT + _path(visit),
-        problem=describe_refusal(refusal, _FIELDS) if refusal else None,
-    )
+    return show_naming(visit, _("Edit the VPC"), (name, description), ROOT + _path(visit), _FIELDS, refusal)
 
 
 def ask_delete(visit: Visit, refusal: Refusal | None = None) -> Response:
